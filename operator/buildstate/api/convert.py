@@ -1,0 +1,95 @@
+"""From what the API server sends to the domain, and back. The only place that knows both."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from buildstate.api import v1alpha1
+from buildstate.domain import integrity, specs, states
+from buildstate.domain.errors import ErrorCategory
+from buildstate.domain.phases import BuildPhase, BuildStatus
+from buildstate.domain.validation import Violation
+
+Document = Mapping[str, Any]
+
+_DOMAIN: Mapping[type[BaseModel], Any] = {
+    v1alpha1.EnvVar: specs.EnvVar,
+    v1alpha1.WorkResources: specs.WorkResources,
+    v1alpha1.PhaseWork: specs.PhaseWork,
+    v1alpha1.PhasesWork: specs.PhasesWork,
+    v1alpha1.Workspace: specs.Workspace,
+    v1alpha1.RecoveryPolicy: specs.RecoveryPolicy,
+    v1alpha1.Request: specs.Request,
+    v1alpha1.BuildSpec: specs.BuildSpec,
+    v1alpha1.PhaseRecord: states.PhaseRecord,
+    v1alpha1.Transition: states.Transition,
+    v1alpha1.Failure: states.Failure,
+    v1alpha1.RequestResult: states.RequestResult,
+    v1alpha1.RecoveryState: states.RecoveryState,
+    v1alpha1.Condition: states.Condition,
+    v1alpha1.BuildStatusModel: states.BuildState,
+}
+
+
+def spec_of(build: Document) -> specs.BuildSpec:
+    """Give the intent of a build as it came from the API server.
+
+    Raises ValidationError only for what the CRD refuses, that is for a foreign CRD.
+    """
+    spec: specs.BuildSpec = _lift(v1alpha1.BuildSpec.model_validate(build.get("spec") or {}))
+    return spec
+
+
+def state_of(build: Document) -> states.BuildState | None:
+    """Give the state of a build, or None before the first status write."""
+    status = build.get("status")
+    if not status or "phase" not in status:
+        return None
+    state: states.BuildState = _lift(v1alpha1.BuildStatusModel.model_validate(status))
+    return state
+
+
+def bare_state(build: Document) -> states.BuildState:
+    """Give what little is sure of a state that cannot be read: where it is."""
+    metadata, status = build["metadata"], build["status"]
+    return states.BuildState(
+        id=metadata["uid"],
+        timestamp=datetime.fromisoformat(metadata["creationTimestamp"]),
+        phase=BuildPhase(status["phase"]),
+        status=BuildStatus.PENDING,
+        sequence=status.get("sequence", 0),
+    )
+
+
+def document_of(state: states.BuildState) -> dict[str, Any]:
+    """Give the status document of `state`, sealed with its digest."""
+    document = _dumped(replace(state, digest=""))
+    return {**document, integrity.DIGEST_FIELD: integrity.digest(document)}
+
+
+def stored_form(state: states.BuildState) -> dict[str, Any]:
+    """Give the status document of `state` with the digest that it carries, right or wrong."""
+    return _dumped(state)
+
+
+def unreadable(error: ValidationError) -> Violation:
+    """Say what is wrong with a document that is not even of the right shape."""
+    first = error.errors()[0]
+    place = ".".join(map(str, first["loc"]))
+    return Violation(ErrorCategory.STATE_CORRUPTION, place, first["msg"])
+
+
+def _dumped(state: states.BuildState) -> dict[str, Any]:
+    model = v1alpha1.BuildStatusModel.model_validate(state)
+    return model.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def _lift(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return _DOMAIN[type(value)](**{name: _lift(field) for name, field in value})
+    if isinstance(value, tuple):
+        return tuple(map(_lift, value))
+    return value

@@ -1,0 +1,231 @@
+"""The laws that the API server itself keeps, for everyone, cluster-admin included.
+
+They stand at the root of the object, so that they also see the first status write and an attempt to
+remove the status; those about the status see the creation too (`optionalOldSelf`). The transition
+table in them is the domain's own.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pydantic.config import JsonDict
+
+from buildstate.domain.names import MAX_BUILD_NAME
+from buildstate.domain.phases import BuildPhase
+from buildstate.domain.transitions import VALID_TRANSITIONS, requestable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One CEL rule: `message` says what is wrong and what is allowed, as text or as CEL."""
+
+    rule: str
+    message: str = ""
+    message_expression: str = ""
+    field_path: str = ""
+    sees_creation: bool = False
+
+    def schema(self) -> JsonDict:
+        """Give the entry of `x-kubernetes-validations`."""
+        parts: JsonDict = {
+            "rule": self.rule,
+            "message": self.message,
+            "messageExpression": self.message_expression,
+            "fieldPath": self.field_path,
+            "optionalOldSelf": self.sees_creation,
+        }
+        return {name: value for name, value in parts.items() if value}
+
+
+def _table(table: Mapping[BuildPhase, tuple[BuildPhase, ...]]) -> str:
+    rows = (f"'{phase}': [{', '.join(map(_quote, row))}]" for phase, row in table.items())
+    return "{" + ", ".join(rows) + "}"
+
+
+def _sentences(
+    current: str,
+    begin: str,
+    end: str,
+    table: Mapping[BuildPhase, tuple[BuildPhase, ...]],
+) -> str:
+    """Give CEL for one sentence for each value of `current`.
+
+    The words before and after the phase wished for stand in literals, since the cost of a text that
+    comes out of the old object cannot be estimated, and is refused.
+    """
+    rows = (
+        f"{current} == '{phase}' ? '{begin.format(phase)}' + self.{{field}} + "
+        f"'{end}{', '.join(row) or 'none, it is final'}'"
+        for phase, row in table.items()
+    )
+    return " : ".join(rows) + " : ''"
+
+
+def _quote(word: str) -> str:
+    return f"'{word}'"
+
+
+_REQUESTABLE = {phase: requestable(phase) for phase in BuildPhase}
+
+_OLD = "oldSelf.value()"
+_HAD_STATUS = f"oldSelf.hasValue() && has({_OLD}.status)"
+_OLD_PHASE = f"{_OLD}.status.phase"
+_PHASE_NOW = "(has(self.status) ? self.status.phase : 'INIT')"
+_NEW_REQUEST = (
+    "has(self.spec.request) && "
+    "(!has(oldSelf.spec.request) || oldSelf.spec.request.id != self.spec.request.id)"
+)
+_FROZEN = ("phases", "workspace", "serviceAccountName")
+
+STATUS_STAYS = Rule(
+    rule=f"!({_HAD_STATUS}) || has(self.status)",
+    message="TransitionViolation: the status may not be removed; the history of a build stays",
+    sees_creation=True,
+)
+FIRST_PHASE = Rule(
+    rule=f"!has(self.status) || ({_HAD_STATUS}) || self.status.phase == 'INIT'",
+    message="TransitionViolation: a build begins in INIT; allowed: INIT",
+    field_path=".status.phase",
+    sees_creation=True,
+)
+TRANSITIONS = Rule(
+    rule=(
+        f"!has(self.status) || !({_HAD_STATUS}) || self.status.phase == {_OLD_PHASE} || "
+        f"self.status.phase in {_table(VALID_TRANSITIONS)}[{_OLD_PHASE}]"
+    ),
+    message_expression=_sentences(
+        _OLD_PHASE,
+        "TransitionViolation: {} -> ",
+        " is not a valid transition; allowed: ",
+        VALID_TRANSITIONS,
+    ).replace("{field}", "status.phase"),
+    field_path=".status.phase",
+    sees_creation=True,
+)
+SEQUENCE_GROWS = Rule(
+    rule=(
+        f"!has(self.status) || !({_HAD_STATUS}) || !has({_OLD}.status.sequence) || "
+        f"(has(self.status.sequence) && self.status.sequence >= {_OLD}.status.sequence)"
+    ),
+    message="StateCorruption: status.sequence never goes down; read the object again",
+    field_path=".status.sequence",
+    sees_creation=True,
+)
+TARGET_IS_REACHABLE = Rule(
+    rule=(
+        "!has(self.status) || self.spec.phase == oldSelf.spec.phase || "
+        f"self.spec.phase in {_table(_REQUESTABLE)}[self.status.phase]"
+    ),
+    message_expression=_sentences(
+        "self.status.phase",
+        "TransitionViolation: no way leads from {} to ",
+        "; from here spec.phase may be: ",
+        _REQUESTABLE,
+    ).replace("{field}", "spec.phase"),
+    field_path=".spec.phase",
+)
+WORK_IS_FROZEN = tuple(
+    Rule(
+        rule=(
+            "!has(self.status) || self.status.phase in ['INIT', 'ERROR'] || "
+            f"(has(self.spec.{name}) ? has(oldSelf.spec.{name}) && "
+            f"self.spec.{name} == oldSelf.spec.{name} : !has(oldSelf.spec.{name}))"
+        ),
+        message_expression=(
+            f"'spec.{name} cannot change while the build is in ' + self.status.phase + "
+            "'; it can in INIT and in ERROR. For other work make another BuildState'"
+        ),
+        field_path=f".spec.{name}",
+    )
+    for name in _FROZEN
+)
+REQUEST_KEEPS_ITS_MEANING = Rule(
+    rule=(
+        "!has(self.spec.request) || !has(oldSelf.spec.request) || "
+        "self.spec.request.id != oldSelf.spec.request.id || "
+        "self.spec.request.action == oldSelf.spec.request.action"
+    ),
+    message="another action is another request: give it a new spec.request.id",
+    field_path=".spec.request",
+)
+LEAVES_ERROR_FROM_ERROR = Rule(
+    rule=(
+        f"!({_NEW_REQUEST}) || !(self.spec.request.action in ['Restart', 'Cleanup']) || "
+        f"{_PHASE_NOW} in ['ERROR', 'COMPLETE']"
+    ),
+    message_expression=(
+        "'TransitionViolation: ' + self.spec.request.action + "
+        f"' is possible only in ERROR, and the build is in ' + {_PHASE_NOW} + "
+        "'; allowed here: the action Abort, or another spec.phase'"
+    ),
+    field_path=".spec.request.action",
+)
+LEAVES_ERROR_FOR_SOMETHING = Rule(
+    rule=(
+        f"!({_NEW_REQUEST}) || !(self.spec.request.action in ['Restart', 'Cleanup']) || "
+        "self.spec.phase != 'ERROR'"
+    ),
+    message=(
+        "TransitionViolation: the request leads out of ERROR, but spec.phase asks for ERROR; "
+        "set spec.phase to the phase to reach in the same change"
+    ),
+    field_path=".spec.phase",
+)
+COMPLETE_IS_FINAL = Rule(
+    rule=f"!({_NEW_REQUEST}) || {_PHASE_NOW} != 'COMPLETE'",
+    message="TransitionViolation: COMPLETE is final; another run is another BuildState",
+    field_path=".spec.request",
+)
+NAME_FITS_A_LABEL = Rule(
+    rule=f"size(self.metadata.name) <= {MAX_BUILD_NAME}",
+    message=(
+        f"metadata.name may have at most {MAX_BUILD_NAME} characters: "
+        "it is the value of a label on the Pods of the build"
+    ),
+)
+
+ROOT_RULES: tuple[Rule, ...] = (
+    NAME_FITS_A_LABEL,
+    STATUS_STAYS,
+    FIRST_PHASE,
+    TRANSITIONS,
+    SEQUENCE_GROWS,
+    TARGET_IS_REACHABLE,
+    *WORK_IS_FROZEN,
+    REQUEST_KEEPS_ITS_MEANING,
+    LEAVES_ERROR_FROM_ERROR,
+    LEAVES_ERROR_FOR_SOMETHING,
+    COMPLETE_IS_FINAL,
+)
+
+ONE_VOLUME = Rule(
+    rule="has(self.size) != has(self.claimName)",
+    message="name either a size, for a new claim, or a claimName, for one that exists",
+)
+CLASS_GOES_WITH_SIZE = Rule(
+    rule="!has(self.storageClassName) || has(self.size)",
+    message="storageClassName goes with size; a claim that exists has its class already",
+)
+SIZE_IS_POSITIVE = Rule(
+    rule=(
+        "!has(self.size) || !isQuantity(string(self.size)) || "
+        "quantity(string(self.size)).isGreaterThan(quantity('0'))"
+    ),
+    message="size must be above zero, for example 1Gi",
+    field_path=".size",
+)
+ARE_RESOURCES = Rule(
+    rule=(
+        "self.all(name, name in ['cpu', 'memory', 'ephemeral-storage'] || "
+        "name.startsWith('hugepages-') || name.contains('/'))"
+    ),
+    message="name cpu, memory, ephemeral-storage, hugepages-<size> or an extended resource",
+)
+REQUESTS_FIT_LIMITS = Rule(
+    rule=(
+        "!has(self.requests) || !has(self.limits) || self.requests.all(name, "
+        "!(name in self.limits) || quantity(string(self.requests[name]))"
+        ".compareTo(quantity(string(self.limits[name]))) <= 0)"
+    ),
+    message="a request may not be above the limit of the same resource",
+)

@@ -1,0 +1,38 @@
+"""What the plan wants done to the world, as values. Each is idempotent; `engine.act` does them."""
+
+from dataclasses import dataclass
+
+from buildstate.domain.specs import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class CreateClaim:
+    """Make the build's own workspace claim, unless it is there."""
+
+    name: str
+    workspace: Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class CreatePod:
+    """Make the Pod of the attempt that the committed state speaks of, unless it is there."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeletePod:
+    """Stop exactly that Pod."""
+
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteClaim:
+    """Give the workspace back."""
+
+    name: str
+
+
+Act = CreateClaim | CreatePod | DeletePod | DeleteClaim

@@ -1,0 +1,164 @@
+"""How a build fares, in the words that tools and people wait for.
+
+All conditions are written every time. `Succeeded` and `Ready` are the summaries; `Reconciling` and
+`Stalled` are kstatus' abnormal-true pair.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from buildstate.domain.errors import ErrorCategory
+from buildstate.domain.observed import Moment
+from buildstate.domain.outcomes import UNSTARTABLE
+from buildstate.domain.phases import BuildPhase, BuildStatus
+from buildstate.domain.recoveries import asks_cleanup, is_recovering, recovery_time
+from buildstate.domain.states import BuildState, Condition, WorkResult
+from buildstate.domain.transitions import path, requestable
+
+TARGET_REACHED = "TargetReached"
+MAX_MESSAGE = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """How the build fares: one word, one reason, one sentence."""
+
+    status: BuildStatus
+    reason: str
+    message: str
+
+
+_TABLE: Mapping[BuildStatus, tuple[str, str, str, str]] = {
+    # status:             Succeeded, Ready, Reconciling, Stalled
+    BuildStatus.PENDING: ("Unknown", "False", "True", "False"),
+    BuildStatus.RUNNING: ("Unknown", "False", "True", "False"),
+    BuildStatus.WAITING: ("Unknown", "False", "True", "False"),
+    BuildStatus.SUSPENDED: ("Unknown", "False", "False", "False"),
+    BuildStatus.RECOVERING: ("Unknown", "False", "True", "False"),
+    BuildStatus.SUCCEEDED: ("True", "True", "False", "False"),
+    BuildStatus.FAILED: ("False", "False", "False", "True"),
+    BuildStatus.ABORTED: ("False", "False", "False", "True"),
+}
+_TYPES = ("Succeeded", "Ready", "Reconciling", "Stalled")
+
+
+def summarise(state: BuildState, moment: Moment) -> BuildState:
+    """Give `state` with status, conditions and the echo of the intent that belong to it."""
+    situation = assess(state, moment)
+    judged = replace(
+        state,
+        status=situation.status,
+        observed_generation=moment.observed.generation,
+        # A wish that must wait is not noted as seen, or it would be forgotten.
+        target=state.target if asks_cleanup(state, moment) else moment.target,
+        metadata=moment.spec.metadata,
+    )
+    fresh = tuple(
+        _condition(kind, value, situation, judged, moment)
+        for kind, value in zip(_TYPES, _values(state, situation), strict=True)
+    )
+    return replace(judged, conditions=fresh)
+
+
+def assess(state: BuildState, moment: Moment) -> Situation:
+    """Say how the build fares: the first sentence that fits."""
+    if state.phase is BuildPhase.COMPLETE:
+        return _complete(state)
+    if state.phase is BuildPhase.ERROR:
+        return _in_error(state, moment)
+    record = state.record
+    if record is not None and record.result is WorkResult.RUNNING:
+        return _running(state, moment)
+    if record is not None and moment.observed.live_pods:
+        return Situation(BuildStatus.RUNNING, "Stopping", "the Pod of the failed attempt is ending")
+    return _at_rest(state, moment)
+
+
+def _values(state: BuildState, situation: Situation) -> tuple[str, str, str, str]:
+    succeeded, ready, reconciling, stalled = _TABLE[situation.status]
+    if state.failure is not None and situation.status is not BuildStatus.RECOVERING:
+        succeeded = "False"
+    if situation.reason == TARGET_REACHED:
+        ready, reconciling = "True", "False"
+    return succeeded, ready, reconciling, stalled
+
+
+def _condition(
+    kind: str,
+    value: str,
+    situation: Situation,
+    state: BuildState,
+    moment: Moment,
+) -> Condition:
+    known = next((c for c in state.conditions if c.type == kind), None)
+    since = known.last_transition_time if known and known.status == value else moment.now
+    return Condition(
+        type=kind,
+        status=value,
+        reason=situation.reason,
+        message=situation.message[:MAX_MESSAGE],
+        observed_generation=state.observed_generation,
+        last_transition_time=since,
+    )
+
+
+def _complete(state: BuildState) -> Situation:
+    if state.failure is None:
+        return Situation(BuildStatus.SUCCEEDED, "Completed", "every phase is done")
+    return _failed(state, "cleaned up after a failure: ")
+
+
+def _failed(state: BuildState, prefix: str = "") -> Situation:
+    failure = state.failure
+    if failure is None:
+        return Situation(BuildStatus.FAILED, "Unknown", "the build is in ERROR")
+    aborted = failure.category is ErrorCategory.ABORTED
+    where = f"{failure.phase}, attempt {failure.attempt}" if failure.attempt else failure.phase
+    code = "" if failure.exit_code is None else f", exit code {failure.exit_code}"
+    text = f"{prefix}{failure.reason} in {where}{code}: {failure.message}".rstrip(": \n")
+    status = BuildStatus.ABORTED if aborted else BuildStatus.FAILED
+    return Situation(status, failure.category, text)
+
+
+def _in_error(state: BuildState, moment: Moment) -> Situation:
+    failed = _failed(state)
+    if not is_recovering(state, moment):
+        return failed
+    if moment.spec.suspend:
+        return Situation(BuildStatus.SUSPENDED, "Suspended", f"recovery waits; {failed.message}")
+    count = f"restart {state.recovery.attempts + 1} of {moment.spec.recovery.limit}"
+    at = recovery_time(state, moment).strftime("%H:%M:%SZ")
+    return Situation(BuildStatus.RECOVERING, failed.reason, f"{count} at {at}; {failed.message}")
+
+
+def _running(state: BuildState, moment: Moment) -> Situation:
+    observed, refusal = moment.observed, moment.observed.refusal
+    if refusal is not None:
+        return Situation(BuildStatus.WAITING, refusal.reason, refusal.message)
+    work, pod = moment.spec.work(state.phase), observed.pod(state)
+    limit = 1 + (work.backoff_limit if work else 0)
+    which = f"attempt {state.attempt} of {limit} of {state.phase}"
+    where = f"in Pod {observed.pod_name(state)}"
+    if pod and (pod.waiting in UNSTARTABLE or pod.waiting == "Unschedulable"):
+        return Situation(BuildStatus.WAITING, _steady(pod.waiting), f"{which} cannot start {where}")
+    return Situation(BuildStatus.RUNNING, "PhaseRunning", f"{which} runs {where}")
+
+
+def _steady(waiting: str) -> str:
+    # The kubelet swings between these two; each swing would be a status write.
+    return "ImagePullBackOff" if waiting == "ErrImagePull" else waiting
+
+
+def _at_rest(state: BuildState, moment: Moment) -> Situation:
+    way = path(state.phase, moment.target)
+    if way == ():
+        message = f"{state.phase} was asked for and is reached; ask for a later phase to go on"
+        return Situation(BuildStatus.WAITING, TARGET_REACHED, message)
+    if moment.spec.suspend:
+        message = "nothing new is started; set spec.suspend to false to go on"
+        return Situation(BuildStatus.SUSPENDED, "Suspended", message)
+    if way is None:
+        allowed = ", ".join(requestable(state.phase))
+        message = f"no way leads from {state.phase} to {moment.target}; ask for one of {allowed}"
+        return Situation(BuildStatus.WAITING, ErrorCategory.TRANSITION_VIOLATION, message)
+    return Situation(BuildStatus.PENDING, "Advancing", f"on the way to {moment.target}")

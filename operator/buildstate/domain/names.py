@@ -1,0 +1,45 @@
+"""The names of everything that a build makes: the same question gives the same name, for ever.
+
+A deterministic name turns "create it once" into something the API server itself keeps: the second
+create of the same effect is answered with AlreadyExists.
+"""
+
+from hashlib import sha256
+
+from buildstate.domain.phases import BuildPhase
+
+MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
+MANAGED_BY = "buildstate-operator"
+BUILD_LABEL = "buildstate.dev/build"
+PHASE_LABEL = "buildstate.dev/phase"
+SEQUENCE_LABEL = "buildstate.dev/sequence"
+ATTEMPT_LABEL = "buildstate.dev/attempt"
+
+MAX_BUILD_NAME = 63
+"""A build's name is the value of a label on its Pods."""
+
+_READABLE = 40
+
+
+def pod_name(build: str, uid: str, phase: BuildPhase, sequence: int, attempt: int) -> str:
+    """Name the Pod of one attempt: `sequence` is that of the transition that entered the phase."""
+    return f"{_stem(build)}-{phase.lower()}-{_short(uid, sequence, attempt)}"
+
+
+def claim_name(build: str, uid: str) -> str:
+    """Name the workspace claim that belongs to the build."""
+    return f"{_stem(build)}-workspace-{_short(uid)}"
+
+
+def event_name(build: str, uid: str, mark: str) -> str:
+    """Name a Kubernetes Event of the build; `mark` tells it from the others."""
+    return f"{_stem(build)}.{_short(uid, mark)}"
+
+
+def _stem(build: str) -> str:
+    # A dot is fine in a build's name, but in a Pod's name it makes a poor host name.
+    return build[:_READABLE].replace(".", "-").rstrip("-")
+
+
+def _short(*parts: object) -> str:
+    return sha256("/".join(map(str, parts)).encode()).hexdigest()[:10]

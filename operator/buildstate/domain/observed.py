@@ -1,0 +1,114 @@
+"""Everything that the plan may know about one build: a frozen picture of its world."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from buildstate.domain import names
+from buildstate.domain.phases import BuildPhase
+from buildstate.domain.specs import BuildSpec
+from buildstate.domain.states import BuildState, WorkResult
+from buildstate.domain.validation import Violation
+
+
+class PodPhase(StrEnum):
+    """Kubernetes' own phases of a Pod."""
+
+    PENDING = "Pending"
+    RUNNING = "Running"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+    UNKNOWN = "Unknown"
+
+
+ENDED = frozenset({PodPhase.SUCCEEDED, PodPhase.FAILED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodView:
+    """The little that matters of one Pod of ours.
+
+    `waiting` is the reason why its container has not started, `exit_code` None until it ended.
+    """
+
+    name: str
+    uid: str
+    resource_version: str
+    phase: PodPhase
+    created: datetime
+    deleting: bool = False
+    waiting: str = ""
+    reason: str = ""
+    message: str = ""
+    exit_code: int | None = None
+
+    @property
+    def is_live(self) -> bool:
+        """Say whether something of this Pod may still run."""
+        return self.phase not in ENDED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """What the API server answered when we tried to make what the build needs."""
+
+    reason: str
+    message: str
+    is_permanent: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """One build and its Pods, as they stood at one moment.
+
+    `violations` are what validation found in the stored state; `state` is None before the first
+    status write.
+    """
+
+    namespace: str
+    name: str
+    uid: str
+    generation: int
+    spec: BuildSpec
+    state: BuildState | None
+    deleting: bool = False
+    violations: tuple[Violation, ...] = ()
+    pods: tuple[PodView, ...] = ()
+    refusal: Refusal | None = None
+
+    @property
+    def live_pods(self) -> tuple[PodView, ...]:
+        """The Pods of this build of which something may still run."""
+        return tuple(pod for pod in self.pods if pod.is_live)
+
+    def pod_name(self, state: BuildState) -> str:
+        """Name the Pod of the attempt that `state` speaks of."""
+        return names.pod_name(self.name, self.uid, state.phase, state.sequence, state.attempt)
+
+    def pod(self, state: BuildState) -> PodView | None:
+        """Give the Pod of the attempt that `state` speaks of, if it is known."""
+        name = self.pod_name(state)
+        return next((pod for pod in self.pods if pod.name == name), None)
+
+    def wants_pod(self, state: BuildState) -> bool:
+        """Say whether `state` is the intent to have a Pod at work."""
+        record = state.record
+        return record is not None and record.result is WorkResult.RUNNING
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """One build at one moment: what the steps of the plan decide upon."""
+
+    observed: Observed
+    now: datetime
+
+    @property
+    def spec(self) -> BuildSpec:
+        """The intent."""
+        return self.observed.spec
+
+    @property
+    def target(self) -> BuildPhase:
+        """The phase asked for."""
+        return self.observed.spec.phase

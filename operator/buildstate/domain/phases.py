@@ -1,0 +1,32 @@
+"""The words of the specification for where a build is and how it fares."""
+
+from enum import StrEnum
+
+
+class BuildPhase(StrEnum):
+    """Where a build is. The order of the members is the way forward; ERROR stands beside it."""
+
+    INIT = "INIT"
+    SETUP = "SETUP"
+    BUILD = "BUILD"
+    TEST = "TEST"
+    CLEANUP = "CLEANUP"
+    COMPLETE = "COMPLETE"
+    ERROR = "ERROR"
+
+
+class BuildStatus(StrEnum):
+    """How a build fares in its phase."""
+
+    PENDING = "Pending"
+    RUNNING = "Running"
+    WAITING = "Waiting"
+    SUSPENDED = "Suspended"
+    RECOVERING = "Recovering"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+    ABORTED = "Aborted"
+
+
+WORK_PHASES = (BuildPhase.SETUP, BuildPhase.BUILD, BuildPhase.TEST, BuildPhase.CLEANUP)
+"""The phases that may carry work of their own."""

@@ -1,0 +1,214 @@
+"""The heart: what should be written down about a build, and what should be done for it.
+
+`plan` is a pure function of one moment. The steps are asked in order; the pass ends with the first
+one that takes an edge, since each status write takes at most one. Planning the world that a plan
+leaves behind plans nothing.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from buildstate.domain import changes, outcomes, requests
+from buildstate.domain.actions import Act, CreateClaim, CreatePod, DeleteClaim, DeletePod
+from buildstate.domain.conditions import summarise
+from buildstate.domain.errors import ErrorCategory
+from buildstate.domain.observed import Moment, Observed, Refusal
+from buildstate.domain.outcomes import Outcome
+from buildstate.domain.phases import BuildPhase
+from buildstate.domain.recoveries import is_recovering, leave_error, recovery_time
+from buildstate.domain.specs import PhaseWork
+from buildstate.domain.states import BuildState, Failure, WorkResult
+from buildstate.domain.transitions import path
+
+MAX_TAIL = 1024
+"""How much of the end of a termination message is kept."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What to do about one build.
+
+    `releases` come before the write of `state`, which forgets what they release; `needs` come
+    after it, since it is their intent. `state` is None when there is nothing to write.
+    `wake_after` is in seconds, None when only an event can change anything.
+    """
+
+    state: BuildState | None = None
+    releases: tuple[Act, ...] = ()
+    needs: tuple[Act, ...] = ()
+    wake_after: float | None = None
+
+
+def plan(observed: Observed, now: datetime) -> Plan:
+    """Decide what the build's state should be and what the world should hold for it."""
+    moment = Moment(observed=observed, now=now)
+    if observed.deleting:
+        return Plan()
+    if observed.state is None:
+        return Plan(state=summarise(changes.begin(moment), moment))
+    decided = summarise(_follow_steps(observed.state, moment), moment)
+    changed = decided != observed.state
+    return Plan(
+        state=replace(decided, timestamp=now) if changed else None,
+        releases=_releases(observed.state, decided),
+        needs=_needs(decided, observed),
+        wake_after=_wake_after(decided, moment),
+    )
+
+
+Step = Callable[[BuildState, Moment], BuildState]
+
+
+def _follow_steps(state: BuildState, moment: Moment) -> BuildState:
+    start = state.phase
+    for step in STEPS:
+        state = step(state, moment)
+        if state.phase is not start:
+            break
+    return state
+
+
+def _quarantine(state: BuildState, moment: Moment) -> BuildState:
+    """A state that breaks a law is not believed: the build stops, and says why."""
+    violations = moment.observed.violations
+    if not violations:
+        return state
+    failure = Failure(
+        category=ErrorCategory.STATE_CORRUPTION,
+        phase=state.phase,
+        reason=violations[0].category,
+        message="; ".join(f"{v.field} {v.message}" for v in violations)[:MAX_TAIL],
+    )
+    own = replace(state, id=moment.observed.uid, history=())
+    return changes.fail(own, failure, moment)
+
+
+def _abort_when_asked(state: BuildState, moment: Moment) -> BuildState:
+    """Asking for ERROR aborts, also what only waits for its recovery."""
+    if moment.target is not BuildPhase.ERROR or state.phase is BuildPhase.COMPLETE:
+        return state
+    if state.phase is BuildPhase.ERROR and state.target is BuildPhase.ERROR:
+        return state
+    return changes.abort(state, moment, "spec.phase asks for ERROR")
+
+
+def _follow_work(state: BuildState, moment: Moment) -> BuildState:
+    """Write down how the present attempt ended, and commit to the next one where there is one."""
+    record, work = state.record, moment.spec.work(state.phase)
+    if record is None or work is None or record.result is WorkResult.SUCCEEDED:
+        return state
+    if record.result is WorkResult.FAILED:
+        return state if moment.observed.live_pods else _try_again(state, moment)
+    refusal = moment.observed.refusal
+    if refusal is not None and refusal.is_permanent:
+        return changes.fail(state, _allocation_failure(state, refusal), moment)
+    pod = moment.observed.pod(state)
+    outcome = outcomes.judge(pod, work, record, moment.now) if pod else None
+    return state if outcome is None else _conclude(state, outcome, work, moment)
+
+
+def _conclude(state: BuildState, outcome: Outcome, work: PhaseWork, moment: Moment) -> BuildState:
+    if outcome.succeeded:
+        return changes.finish(state, WorkResult.SUCCEEDED, moment.now)
+    failure = Failure(
+        category=ErrorCategory.PHASE_FAILED,
+        phase=state.phase,
+        reason=outcome.reason,
+        message=outcome.message[-MAX_TAIL:],
+        attempt=state.attempt,
+        exit_code=outcome.exit_code,
+    )
+    if state.attempt > work.backoff_limit:
+        return changes.fail(state, failure, moment)
+    failed = changes.finish(state, WorkResult.FAILED, moment.now)
+    return failed if moment.observed.live_pods else _try_again(failed, moment)
+
+
+def _try_again(state: BuildState, moment: Moment) -> BuildState:
+    return state if moment.spec.suspend else changes.attempt(state, moment)
+
+
+def _allocation_failure(state: BuildState, refusal: Refusal) -> Failure:
+    return Failure(
+        category=ErrorCategory.RESOURCE_ALLOCATION_FAILURE,
+        phase=state.phase,
+        reason=refusal.reason,
+        message=refusal.message[:MAX_TAIL],
+        attempt=state.attempt,
+    )
+
+
+def _release_claim(state: BuildState, moment: Moment) -> BuildState:
+    """An aborted build gives its own workspace back, once nothing uses it any more."""
+    aborted = state.failure is not None and state.failure.category is ErrorCategory.ABORTED
+    if state.phase is not BuildPhase.ERROR or not aborted or moment.observed.live_pods:
+        return state
+    return replace(state, workspace_claim=None)
+
+
+def _advance(state: BuildState, moment: Moment) -> BuildState:
+    """Walk one edge towards the phase asked for, when the present phase is done."""
+    at_work = state.record is not None and state.record.result is not WorkResult.SUCCEEDED
+    if at_work or moment.spec.suspend or state.phase in (BuildPhase.ERROR, BuildPhase.COMPLETE):
+        return state
+    way = path(state.phase, moment.target)
+    return changes.enter(state, way[0], moment, "Advanced") if way else state
+
+
+STEPS: tuple[Step, ...] = (
+    _quarantine,
+    requests.answer,
+    _abort_when_asked,
+    _follow_work,
+    leave_error,
+    _release_claim,
+    _advance,
+)
+
+
+def _releases(before: BuildState, after: BuildState) -> tuple[Act, ...]:
+    if before.workspace_claim is None or after.workspace_claim is not None:
+        return ()
+    return (DeleteClaim(before.workspace_claim),)
+
+
+def _needs(state: BuildState, observed: Observed) -> tuple[Act, ...]:
+    wanted = observed.pod_name(state) if observed.wants_pod(state) else None
+    strays = tuple(
+        DeletePod(pod.name, pod.uid)
+        for pod in observed.live_pods
+        if pod.name != wanted and not pod.deleting
+    )
+    if wanted is None or observed.pod(state) is not None or observed.live_pods:
+        return strays
+    return (*_claims(state, observed), CreatePod(wanted))
+
+
+def _claims(state: BuildState, observed: Observed) -> tuple[Act, ...]:
+    workspace = observed.spec.workspace
+    if state.workspace_claim is None or workspace is None or not _may_lack_claim(state):
+        return ()
+    return (CreateClaim(state.workspace_claim, workspace),)
+
+
+def _may_lack_claim(state: BuildState) -> bool:
+    # The first Pod of a run, or of a clean-up, is made after the claim; the ones that follow know
+    # that it is there.
+    leaves_error = bool(state.history) and state.history[-1].origin is BuildPhase.ERROR
+    return state.attempt == 1 and (len(state.phases) == 1 or leaves_error)
+
+
+def _wake_after(state: BuildState, moment: Moment) -> float | None:
+    limits = [limit for limit in _limits(state, moment) if limit is not None]
+    return max(0.0, (min(limits) - moment.now).total_seconds()) if limits else None
+
+
+def _limits(state: BuildState, moment: Moment) -> tuple[datetime | None, ...]:
+    if state.phase is BuildPhase.ERROR:
+        waits = is_recovering(state, moment) and not moment.spec.suspend
+        return (recovery_time(state, moment),) if waits else ()
+    record, work, pod = state.record, moment.spec.work(state.phase), moment.observed.pod(state)
+    if record is None or work is None or pod is None or not pod.is_live:
+        return ()
+    return outcomes.deadline(pod, work, record), outcomes.start_limit(pod, record)

@@ -1,0 +1,115 @@
+"""What somebody asks of a build: the intent, as the domain sees it. It is never written."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from buildstate.domain.phases import BuildPhase
+
+
+class Action(StrEnum):
+    """The imperative acts that a request may name."""
+
+    RESTART = "Restart"
+    CLEANUP = "Cleanup"
+    ABORT = "Abort"
+
+
+class RecoveryStrategy(StrEnum):
+    """What happens by itself when a build is in ERROR."""
+
+    RESTART = "Restart"
+    NONE = "None"
+
+
+class OnExhausted(StrEnum):
+    """What happens when the recovery limit is used up."""
+
+    STOP = "Stop"
+    CLEANUP = "Cleanup"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvVar:
+    """One environment variable."""
+
+    name: str
+    value: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkResources:
+    """What the container of a phase asks for and may use: Kubernetes quantities by resource."""
+
+    requests: Mapping[str, str] = field(default_factory=dict)
+    limits: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhaseWork:
+    """The work of one phase: a container, and how long and how often it may try."""
+
+    image: str
+    command: tuple[str, ...] = ()
+    args: tuple[str, ...] = ()
+    env: tuple[EnvVar, ...] = ()
+    working_dir: str = "/workspace"
+    resources: WorkResources = WorkResources()
+    timeout_seconds: int | None = None
+    backoff_limit: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhasesWork:
+    """The optional work of each phase."""
+
+    setup: PhaseWork | None = None
+    build: PhaseWork | None = None
+    test: PhaseWork | None = None
+    cleanup: PhaseWork | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workspace:
+    """The volume that the phases share: a new claim of a size, or a claim that exists."""
+
+    size: str | None = None
+    storage_class_name: str | None = None
+    claim_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecoveryPolicy:
+    """How often, how fast and how a build leaves ERROR by itself."""
+
+    strategy: RecoveryStrategy = RecoveryStrategy.NONE
+    limit: int = 3
+    backoff_seconds: int = 10
+    on_exhausted: OnExhausted = OnExhausted.STOP
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One imperative act; `id` makes it happen once."""
+
+    id: str
+    action: Action
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildSpec:
+    """The whole intent."""
+
+    phase: BuildPhase = BuildPhase.COMPLETE
+    suspend: bool = False
+    phases: PhasesWork = PhasesWork()
+    service_account_name: str | None = None
+    workspace: Workspace | None = None
+    recovery: RecoveryPolicy = RecoveryPolicy()
+    request: Request | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+    def work(self, phase: BuildPhase) -> PhaseWork | None:
+        """Give the work of `phase`, or None where it has none."""
+        work: PhaseWork | None = getattr(self.phases, phase.lower(), None)
+        return work

@@ -1,0 +1,141 @@
+"""The validated state of a build: the specification's BuildState and what belongs to it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+
+from buildstate.domain.errors import ErrorCategory
+from buildstate.domain.phases import BuildPhase, BuildStatus
+from buildstate.domain.specs import Action
+
+MAX_HISTORY = 32
+"""How many transitions the status keeps; older ones fall out of the ring."""
+
+
+class WorkResult(StrEnum):
+    """How the work of a phase stands."""
+
+    RUNNING = "Running"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+
+
+class RequestOutcome(StrEnum):
+    """What became of a request."""
+
+    DONE = "Done"
+    REFUSED = "Refused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhaseRecord:
+    """The work of one phase in the present run.
+
+    `attempt_time` is when the intent of the latest attempt was committed; timeouts count from it.
+    """
+
+    phase: BuildPhase
+    result: WorkResult
+    attempts: int
+    start_time: datetime
+    attempt_time: datetime
+    completion_time: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transition:
+    """One edge that was taken; `sequence` orders them, never the time."""
+
+    sequence: int
+    origin: BuildPhase
+    to: BuildPhase
+    reason: str
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why the build failed: the category, and what the phase's Pod said.
+
+    `message` holds the tail of the container's termination message; `exit_code` is None where no
+    container ended.
+    """
+
+    category: ErrorCategory
+    phase: BuildPhase
+    reason: str
+    message: str = ""
+    attempt: int = 0
+    exit_code: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestResult:
+    """The answer to the latest request."""
+
+    id: str
+    action: Action
+    outcome: RequestOutcome
+    reason: str
+    message: str
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecoveryState:
+    """How often the recovery policy has acted since the build was made or restarted by hand."""
+
+    attempts: int = 0
+    exhausted: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """One Kubernetes condition."""
+
+    type: str
+    status: str
+    reason: str
+    message: str
+    observed_generation: int
+    last_transition_time: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildState:
+    """The state of one build as it stands in `status`. Only the operator writes it."""
+
+    id: str
+    timestamp: datetime
+    phase: BuildPhase
+    status: BuildStatus
+    target: BuildPhase = BuildPhase.COMPLETE
+    observed_generation: int = 0
+    sequence: int = 0
+    attempt: int = 0
+    phases: tuple[PhaseRecord, ...] = ()
+    history: tuple[Transition, ...] = ()
+    last_request: RequestResult | None = None
+    recovery: RecoveryState = RecoveryState()
+    failure: Failure | None = None
+    workspace_claim: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    start_time: datetime | None = None
+    completion_time: datetime | None = None
+    conditions: tuple[Condition, ...] = ()
+    digest: str = ""
+
+    @property
+    def record(self) -> PhaseRecord | None:
+        """The work of the present phase, or None where it has none."""
+        return next((record for record in self.phases if record.phase is self.phase), None)
+
+    def with_record(self, record: PhaseRecord) -> "BuildState":
+        """Give this state with `record` in the place of the one of the same phase."""
+        others = tuple(known for known in self.phases if known.phase is not record.phase)
+        return replace(self, phases=(*others, record))
+
+    def is_condition(self, kind: str) -> bool:
+        """Say whether the condition of that type is True."""
+        return any(c.status == "True" for c in self.conditions if c.type == kind)

@@ -1,0 +1,1 @@
+"""The imperative shell: it sees, asks the domain, and does what the domain says."""

@@ -1,0 +1,76 @@
+"""Doing what the plan wants, one idempotent act after another."""
+
+from collections.abc import Sequence
+from typing import assert_never
+
+from buildstate.domain.actions import Act, CreateClaim, CreatePod, DeleteClaim, DeletePod
+from buildstate.domain.errors import AlreadyExists, Permanent, QuotaExceeded, Transient
+from buildstate.domain.observed import Observed, Refusal
+from buildstate.engine.caches import Cache
+from buildstate.kube import claims, pods
+from buildstate.kube.owners import owner_of
+from buildstate.kube.ports import Document, Key, Kube, Resource
+
+
+async def act(acts: Sequence[Act], observed: Observed, kube: Kube, cache: Cache) -> Refusal | None:
+    """Do the acts in their order; give what the API server refused, after which nothing is done.
+
+    Raises Transient when the outcome is unknown: the same acts are safe to do again.
+    """
+    try:
+        for wanted in acts:
+            await _do(wanted, observed, kube, cache)
+    except QuotaExceeded as error:
+        return Refusal(reason="QuotaExceeded", message=str(error), is_permanent=False)
+    except Permanent as error:
+        return Refusal(reason=error.reason, message=str(error), is_permanent=True)
+    return None
+
+
+async def _do(wanted: Act, observed: Observed, kube: Kube, cache: Cache) -> None:
+    match wanted:
+        case CreatePod():
+            await _create_pod(observed, kube, cache)
+        case CreateClaim():
+            await _create(Resource.CLAIMS, claims.manifest(observed, wanted), observed, kube)
+        case DeletePod(name, uid):
+            await kube.delete(Resource.PODS, Key(observed.namespace, name), uid)
+        case DeleteClaim(name):
+            await kube.delete(Resource.CLAIMS, Key(observed.namespace, name))
+        case _:
+            assert_never(wanted)
+
+
+async def _create_pod(observed: Observed, kube: Kube, cache: Cache) -> None:
+    state = observed.state
+    work = observed.spec.work(state.phase) if state else None
+    assert state is not None
+    assert work is not None
+    pod = await _create(Resource.PODS, pods.manifest(observed, state, work), observed, kube)
+    owned = pods.owned(pod)
+    if owned is not None:
+        cache.put_pod(owned)
+
+
+async def _create(resource: Resource, body: Document, observed: Observed, kube: Kube) -> Document:
+    """Make an object; if one of that name is there and ours, that is the same success."""
+    try:
+        return await kube.create(resource, body)
+    except AlreadyExists:
+        return await _adopt(resource, body, observed, kube)
+
+
+async def _adopt(resource: Resource, body: Document, observed: Observed, kube: Kube) -> Document:
+    name = body["metadata"]["name"]
+    found = await kube.get(resource, Key(observed.namespace, name))
+    if found is None or "deletionTimestamp" in found["metadata"]:
+        message = f"{resource.value[1]} {name} of before is still going; trying again"
+        raise Transient(message)
+    owner = owner_of(found)
+    if owner is None or owner["uid"] != observed.uid:
+        message = (
+            f"{resource.value[1]} {name} exists and belongs to somebody else; delete it, "
+            "then ask for a Restart"
+        )
+        raise Permanent(message, reason="NameTaken")
+    return found

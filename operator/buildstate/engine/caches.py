@@ -1,0 +1,115 @@
+"""What we last saw of every build and of its Pods.
+
+The cache may be old; it never decides alone that something is absent. An object replaces an older
+one only when its resourceVersion is higher, so that our own writes and the watch may come in any
+order. Each method gives the keys of the builds that have to be looked at again.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from buildstate.domain.observed import PodView
+from buildstate.kube.pods import OwnedPod
+from buildstate.kube.ports import Document, Key
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """One build as the API server sent it, without what nobody here reads."""
+
+    key: Key
+    uid: str
+    resource_version: str
+    document: Document
+
+
+class Cache:
+    """The builds by key, and the Pods by the uid of their build."""
+
+    def __init__(self) -> None:
+        self._builds: dict[Key, Build] = {}
+        self._pods: dict[str, dict[str, OwnedPod]] = {}
+
+    def builds(self) -> Iterator[Build]:
+        """Give every build that we know."""
+        return iter(tuple(self._builds.values()))
+
+    def count(self) -> int:
+        """Count the builds."""
+        return len(self._builds)
+
+    def census(self) -> Iterator[tuple[str, str]]:
+        """Give phase and status of every build."""
+        for build in self.builds():
+            status = build.document["status"] or {}
+            yield status.get("phase", "INIT"), status.get("status", "Pending")
+
+    def build(self, key: Key) -> Build | None:
+        """Give one build, or None if we do not know it."""
+        return self._builds.get(key)
+
+    def pods(self, build_uid: str) -> tuple[PodView, ...]:
+        """Give the Pods of one build that we know."""
+        return tuple(pod.view for pod in self._pods.get(build_uid, {}).values())
+
+    def put_build(self, document: Document) -> list[Key]:
+        """Take in a build, unless we know it newer or the same."""
+        build = build_of(document)
+        known = self._builds.get(build.key)
+        if known and known.uid == build.uid and not is_newer(build, known):
+            return []
+        self._builds[build.key] = build
+        return [build.key]
+
+    def drop_build(self, document: Document) -> list[Key]:
+        """Forget a build and its Pods."""
+        gone = build_of(document)
+        self._pods.pop(gone.uid, None)
+        known = self._builds.get(gone.key)
+        if known is None or known.uid != gone.uid:
+            return []
+        del self._builds[gone.key]
+        return [gone.key]
+
+    def owned_pods(self) -> Iterator[OwnedPod]:
+        """Give every Pod that we know."""
+        return (pod for pods in tuple(self._pods.values()) for pod in tuple(pods.values()))
+
+    def put_pod(self, pod: OwnedPod) -> list[Key]:
+        """Take in a Pod; it is news only if the plan can see the difference."""
+        siblings = self._pods.setdefault(pod.owner_uid, {})
+        known = siblings.get(pod.view.name)
+        if known and known.view.uid == pod.view.uid and not is_newer(pod.view, known.view):
+            return []
+        siblings[pod.view.name] = pod
+        return [] if known and _facts(known.view) == _facts(pod.view) else [pod.owner]
+
+    def drop_pod(self, pod: OwnedPod) -> list[Key]:
+        """Forget a Pod that was deleted."""
+        siblings = self._pods.get(pod.owner_uid, {})
+        known = siblings.get(pod.view.name)
+        if known is None or known.view.uid != pod.view.uid:
+            return []
+        del siblings[pod.view.name]
+        if not siblings:
+            del self._pods[pod.owner_uid]
+        return [pod.owner]
+
+
+def build_of(document: Document) -> Build:
+    """Give the cached form of a build."""
+    metadata: Any = document["metadata"]
+    key = Key(metadata["namespace"], metadata["name"])
+    slim = {name: value for name, value in metadata.items() if name != "managedFields"}
+    kept = {"metadata": slim, "spec": document.get("spec"), "status": document.get("status")}
+    return Build(key, metadata["uid"], metadata["resourceVersion"], kept)
+
+
+def is_newer(fresh: Build | PodView, known: Build | PodView) -> bool:
+    """Say whether `fresh` was written after `known`; good enough for a cache, not for more."""
+    return int(fresh.resource_version) > int(known.resource_version)
+
+
+def _facts(view: PodView) -> tuple[object, ...]:
+    return (view.uid, view.phase, view.deleting, view.waiting, view.reason, view.exit_code)

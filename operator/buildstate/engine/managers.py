@@ -1,0 +1,105 @@
+"""The specification's StateManager and TransitionManager: thin classes over the pure domain."""
+
+from dataclasses import dataclass, replace
+
+from buildstate.api import convert
+from buildstate.domain.actions import Act
+from buildstate.domain.errors import Conflict, Permanent, Transient
+from buildstate.domain.observed import Observed
+from buildstate.domain.patches import merge_patch
+from buildstate.domain.plan import Plan, plan
+from buildstate.domain.states import BuildState
+from buildstate.engine.act import act
+from buildstate.engine.caches import Cache
+from buildstate.engine.observe import Observer
+from buildstate.engine.reports import Reporter
+from buildstate.engine.validators import StateValidator
+from buildstate.kube.ports import Clock, Key, Kube, Resource
+
+
+class TransitionManager:
+    """Makes a decided state the committed one: the single status write of a pass."""
+
+    def __init__(
+        self,
+        kube: Kube,
+        cache: Cache,
+        validator: StateValidator,
+        reporter: Reporter,
+    ) -> None:
+        self._kube = kube
+        self._cache = cache
+        self._validator = validator
+        self._reporter = reporter
+
+    async def commit(self, observed: Observed, state: BuildState) -> Observed:
+        """Write `state`, unless the build changed since it was observed; give the world after it.
+
+        Raises Conflict when somebody wrote first: nothing was written, and the cache is fresh.
+        """
+        self._refuse_illegal(observed, state)
+        key = Key(observed.namespace, observed.name)
+        build = self._cache.build(key)
+        if build is None or build.uid != observed.uid:
+            message = f"{key} is gone"
+            raise Conflict(message)
+        before = build.document.get("status") or {}
+        patch = merge_patch(before, convert.document_of(state))
+        try:
+            written = await self._kube.patch_status(key, build.resource_version, patch)
+        except Conflict:
+            await self._look_again(key)
+            raise
+        self._cache.put_build(written)
+        self._reporter.committed(observed, state)
+        return replace(observed, state=state, violations=())
+
+    def _refuse_illegal(self, observed: Observed, state: BuildState) -> None:
+        if observed.state is None:
+            return
+        verdict = self._validator.validate_transition(observed.state, state)
+        if not verdict.accepted:
+            raise Permanent(verdict.message, reason=verdict.reason)
+
+    async def _look_again(self, key: Key) -> None:
+        known, fresh = self._cache.build(key), await self._kube.get(Resource.BUILDS, key)
+        if fresh is not None:
+            self._cache.put_build(fresh)
+        elif known is not None:
+            self._cache.drop_build(known.document)
+
+
+@dataclass(frozen=True, slots=True)
+class StateManager:
+    """The facade: load and validate, plan, write, act."""
+
+    observer: Observer
+    transition_manager: TransitionManager
+    kube: Kube
+    cache: Cache
+    clock: Clock
+
+    async def load(self, key: Key) -> Observed | None:
+        """Give the build with its validated state and its Pods, or None when it is gone."""
+        return await self.observer.observe(key)
+
+    def plan(self, observed: Observed) -> Plan:
+        """Decide what should be written and done now."""
+        return plan(observed, self.clock.now())
+
+    async def commit(self, observed: Observed, state: BuildState | None) -> Observed:
+        """Write `state`, if there is anything to write."""
+        if state is None:
+            return observed
+        return await self.transition_manager.commit(observed, state)
+
+    async def act(self, acts: tuple[Act, ...], observed: Observed) -> bool:
+        """Do the acts; say whether the API server's answer changes what is to be written."""
+        if not acts or observed.state is None:
+            return False
+        refusal = await act(acts, observed, self.kube, self.cache)
+        key = Key(observed.namespace, observed.name)
+        is_news = self.observer.note(key, observed.pod_name(observed.state), refusal)
+        if refusal is not None and not is_news:
+            raise Transient(refusal.message)  # It waits for its backoff; it is told already.
+        return is_news

@@ -1,0 +1,115 @@
+"""From what we last saw of a build to the picture that the plan decides upon. Only reads."""
+
+from dataclasses import dataclass, replace
+
+from pydantic import ValidationError
+
+from buildstate.api import convert
+from buildstate.domain.observed import Observed, PodView, Refusal
+from buildstate.domain.specs import BuildSpec
+from buildstate.domain.states import BuildState, WorkResult
+from buildstate.domain.validation import Violation
+from buildstate.engine.caches import Build, Cache
+from buildstate.engine.validators import StateValidator
+from buildstate.kube import pods
+from buildstate.kube.ports import Key, Kube, Resource
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one version of a build says, parsed and validated once."""
+
+    resource_version: str
+    spec: BuildSpec
+    state: BuildState | None
+    violations: tuple[Violation, ...]
+
+
+class Observer:
+    """Sees builds: from the cache where that is enough, live where absence would decide."""
+
+    def __init__(self, cache: Cache, kube: Kube, validator: StateValidator) -> None:
+        self._cache = cache
+        self._kube = kube
+        self._validator = validator
+        self._readings: dict[Key, Reading] = {}
+        self._refusals: dict[Key, tuple[str, Refusal]] = {}
+
+    async def observe(self, key: Key) -> Observed | None:
+        """Give one build with its Pods as they stand, or None when it is gone."""
+        build = self._cache.build(key)
+        if build is None:
+            self.forget(key)
+            return None
+        reading = self._read(build)
+        observed = self._picture(build, reading, self._cache.pods(build.uid))
+        if not _waits_for_an_end(observed):
+            return observed
+        return self._picture(build, reading, await self._confirmed(observed))
+
+    def note(self, key: Key, pod: str, refusal: Refusal | None) -> bool:
+        """Remember what the API server last said about that Pod; say whether that is news."""
+        known = self._refusals.pop(key, None)
+        if refusal is not None:
+            self._refusals[key] = (pod, refusal)
+        return known != self._refusals.get(key)
+
+    def forget(self, key: Key) -> None:
+        """Forget a build that is gone."""
+        self._readings.pop(key, None)
+        self._refusals.pop(key, None)
+
+    def _read(self, build: Build) -> Reading:
+        known = self._readings.get(build.key)
+        if known and known.resource_version == build.resource_version:
+            return known
+        reading = read(build, self._validator)
+        self._readings[build.key] = reading
+        return reading
+
+    def _picture(self, build: Build, reading: Reading, views: tuple[PodView, ...]) -> Observed:
+        metadata = build.document["metadata"]
+        observed = Observed(
+            namespace=build.key.namespace,
+            name=build.key.name,
+            uid=build.uid,
+            generation=metadata.get("generation", 0),
+            spec=reading.spec,
+            state=reading.state,
+            deleting="deletionTimestamp" in metadata,
+            violations=reading.violations,
+            pods=views,
+        )
+        pod, refusal = self._refusals.get(build.key, ("", None))
+        # What was said about the Pod of an earlier attempt says nothing about this one.
+        if refusal is None or observed.state is None or observed.pod_name(observed.state) != pod:
+            return observed
+        return replace(observed, refusal=refusal)
+
+    async def _confirmed(self, observed: Observed) -> tuple[PodView, ...]:
+        assert observed.state is not None
+        name = observed.pod_name(observed.state)
+        pod = await self._kube.get(Resource.PODS, Key(observed.namespace, name))
+        return observed.pods if pod is None else (*observed.pods, pods.view(pod))
+
+
+def read(build: Build, validator: StateValidator) -> Reading:
+    """Parse and validate one version of a build; what cannot be read is a violation."""
+    document, version = build.document, build.resource_version
+    spec = convert.spec_of(document)
+    try:
+        state = convert.state_of(document)
+    except ValidationError as error:
+        return Reading(version, spec, convert.bare_state(document), (convert.unreadable(error),))
+    if state is None:
+        return Reading(version, spec, None, ())
+    result = validator.validate_document(document["status"], build.uid)
+    return Reading(version, spec, state, result.violations)
+
+
+def _waits_for_an_end(observed: Observed) -> bool:
+    """An attempt failed while its Pod lived: only when the Pod is truly gone may the next begin."""
+    state = observed.state
+    if state is None or state.record is None or state.record.result is not WorkResult.FAILED:
+        return False
+    return observed.pod(state) is None

@@ -1,0 +1,1 @@
+"""The edge: kopf runs the process and its watches, and only tells us that something changed."""

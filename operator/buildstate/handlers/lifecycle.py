@@ -1,0 +1,53 @@
+"""How kopf is set up: as a runtime for watches and nothing else. It never writes to the cluster."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import kopf
+
+from buildstate.domain.names import MANAGED_BY, MANAGED_BY_LABEL
+from buildstate.handlers.storages import NoDiffBase, NoProgress
+from buildstate.kube.connections import Connection
+
+SERVER_TIMEOUT = 290
+SILENCE_TIMEOUT = 70
+
+
+def register(
+    registry: kopf.OperatorRegistry,
+    connection: Connection,
+    prime: Callable[[], Awaitable[None]],
+) -> None:
+    """Set kopf up; `prime` fills our cache before kopf opens the first watch."""
+
+    @kopf.on.startup(registry=registry)
+    async def start(settings: kopf.OperatorSettings, **_: Any) -> None:
+        configure(settings)
+        await prime()
+
+    @kopf.on.login(registry=registry)
+    async def login(**_: Any) -> kopf.AiohttpSession:
+        return kopf.AiohttpSession(
+            server=connection.server,
+            aiohttp_session=connection.session(),
+        )
+
+
+def configure(settings: kopf.OperatorSettings) -> None:
+    """Set what differs from kopf's defaults, and why is in `docs/decisions`."""
+    settings.scanning.disabled = True
+    settings.peering.standalone = True
+    settings.posting.enabled = False
+    settings.persistence.diffbase_storage = NoDiffBase()
+    settings.persistence.progress_storage = NoProgress()
+    settings.queueing.idle_timeout = 0.5
+    settings.watching.chunk_size = 500
+    settings.watching.initial_streaming = False
+    settings.watching.inactivity_timeout = SILENCE_TIMEOUT
+    settings.watching.server_timeout = SERVER_TIMEOUT
+    settings.watching.reconnect_backoff = 0.1
+    settings.watching.label_selectors["", "v1", "pods"] = f"{MANAGED_BY_LABEL}={MANAGED_BY}"
+    settings.networking.request_timeout = 30
+    settings.networking.connect_timeout = 5
+    settings.networking.enforce_retry_after = True
+    settings.process.ultimate_exiting_timeout = 20

@@ -1,0 +1,34 @@
+"""Who owns what: every object that we make points at its build, and goes with it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from buildstate.api.v1alpha1 import GROUP, KIND, VERSION
+from buildstate.domain.observed import Observed
+
+
+def owner_reference(observed: Observed) -> dict[str, Any]:
+    """Give the reference to the build that controls what we make for it."""
+    return {
+        "apiVersion": f"{GROUP}/{VERSION}",
+        "kind": KIND,
+        "name": observed.name,
+        "uid": observed.uid,
+        "controller": True,
+        "blockOwnerDeletion": False,
+    }
+
+
+def owner_of(document: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Give the reference of the build that controls an object, or None where none does."""
+    references = document["metadata"].get("ownerReferences") or ()
+    return next(
+        (
+            reference
+            for reference in references
+            if reference.get("controller")
+            and reference["kind"] == KIND
+            and reference["apiVersion"].startswith(f"{GROUP}/")
+        ),
+        None,
+    )

@@ -1,0 +1,167 @@
+"""The Pod of an attempt: how it is built, and what is read of it.
+
+The Pod is built from an allow-list of our own, at Pod Security *restricted*, whatever the author
+wrote. What comes back from a container is hostile input: it is only ever text.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from buildstate.domain import names
+from buildstate.domain.observed import Observed, PodPhase, PodView
+from buildstate.domain.specs import PhaseWork, Workspace
+from buildstate.domain.states import BuildState
+from buildstate.kube.owners import owner_of, owner_reference
+from buildstate.kube.ports import Key
+
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class OwnedPod:
+    """One Pod, and the build that it belongs to."""
+
+    owner: Key
+    owner_uid: str
+    view: PodView
+
+
+CONTAINER = "work"
+USER = 65532
+GRACE_SECONDS = 10
+MAX_MESSAGE = 4096
+
+
+def manifest(observed: Observed, state: BuildState, work: PhaseWork) -> Document:
+    """Give the Pod of the attempt that `state` commits to."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": observed.pod_name(state),
+            "namespace": observed.namespace,
+            "labels": {
+                names.MANAGED_BY_LABEL: names.MANAGED_BY,
+                names.BUILD_LABEL: observed.name,
+                names.PHASE_LABEL: state.phase.value,
+                names.SEQUENCE_LABEL: str(state.sequence),
+                names.ATTEMPT_LABEL: str(state.attempt),
+            },
+            "ownerReferences": [owner_reference(observed)],
+        },
+        "spec": _pod_spec(observed, state, work),
+    }
+
+
+def _pod_spec(observed: Observed, state: BuildState, work: PhaseWork) -> Document:
+    optional = {
+        "activeDeadlineSeconds": work.timeout_seconds,
+        "serviceAccountName": observed.spec.service_account_name,
+    }
+    return {
+        "restartPolicy": "Never",
+        "terminationGracePeriodSeconds": GRACE_SECONDS,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": USER,
+            "runAsGroup": USER,
+            "fsGroup": USER,
+            "fsGroupChangePolicy": "OnRootMismatch",
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [_container(work)],
+        "volumes": [
+            {"name": "tmp", "emptyDir": {}},
+            {"name": "workspace", **_volume(observed.spec.workspace, state.workspace_claim)},
+        ],
+        **{name: value for name, value in optional.items() if value is not None},
+    }
+
+
+def _container(work: PhaseWork) -> Document:
+    optional = {"command": list(work.command), "args": list(work.args), "resources": _need(work)}
+    return {
+        "name": CONTAINER,
+        "image": work.image,
+        "imagePullPolicy": "IfNotPresent",
+        "env": _environment(work),
+        "workingDir": work.working_dir,
+        # Where a command fails without a message of its own, the end of its log is the message.
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "volumeMounts": [
+            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - a path in the container
+            {"name": "workspace", "mountPath": "/workspace"},
+        ],
+        **{name: value for name, value in optional.items() if value},
+    }
+
+
+def _environment(work: PhaseWork) -> list[Document]:
+    own = [{"name": variable.name, "value": variable.value} for variable in work.env]
+    if any(variable.name == "HOME" for variable in work.env):
+        return own
+    # The user has no entry in the image's passwd, so tools would take / for their home.
+    return [{"name": "HOME", "value": "/tmp"}, *own]  # noqa: S108 - a path in the container
+
+
+def _need(work: PhaseWork) -> Document:
+    need = {"requests": dict(work.resources.requests), "limits": dict(work.resources.limits)}
+    return {name: quantities for name, quantities in need.items() if quantities}
+
+
+def _volume(workspace: Workspace | None, own_claim: str | None) -> Document:
+    claim = workspace.claim_name if workspace and workspace.claim_name else own_claim
+    if claim is None:
+        return {"emptyDir": {}}
+    return {"persistentVolumeClaim": {"claimName": claim}}
+
+
+def owned(pod: Mapping[str, Any]) -> OwnedPod | None:
+    """Give a Pod with its build, or None for a Pod that no build controls."""
+    owner = owner_of(pod)
+    if owner is None:
+        return None
+    key = Key(pod["metadata"]["namespace"], owner["name"])
+    return OwnedPod(key, owner["uid"], view(pod))
+
+
+def view(pod: Mapping[str, Any]) -> PodView:
+    """Give the little of a Pod that the plan needs."""
+    metadata, status = pod["metadata"], pod.get("status") or {}
+    statuses = status.get("containerStatuses") or [{}]
+    container = statuses[0].get("state") or {}
+    ended, waiting = container.get("terminated") or {}, container.get("waiting") or {}
+    message = ended.get("message") or waiting.get("message") or status.get("message") or ""
+    return PodView(
+        name=metadata["name"],
+        uid=metadata["uid"],
+        resource_version=metadata["resourceVersion"],
+        phase=PodPhase(status.get("phase") or PodPhase.PENDING),
+        created=datetime.fromisoformat(metadata["creationTimestamp"]),
+        deleting="deletionTimestamp" in metadata,
+        waiting=waiting.get("reason") or _unschedulable(status),
+        reason=status.get("reason") or ended.get("reason") or "",
+        message=message[-MAX_MESSAGE:],
+        exit_code=ended.get("exitCode"),
+    )
+
+
+def _unschedulable(status: Mapping[str, Any]) -> str:
+    return next(
+        (
+            "Unschedulable"
+            for condition in status.get("conditions") or ()
+            if condition.get("type") == "PodScheduled"
+            and condition.get("reason") == "Unschedulable"
+        ),
+        "",
+    )

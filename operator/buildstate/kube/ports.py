@@ -1,0 +1,57 @@
+"""What the engine asks of the cluster, as protocols; `kube.client` fulfils them."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import Enum
+from typing import Any, NamedTuple, Protocol
+
+Document = Mapping[str, Any]
+
+
+class Key(NamedTuple):
+    """Names one build."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+class Resource(Enum):
+    """The kinds of objects that the engine touches: the path of the API group, and the plural."""
+
+    BUILDS = ("/apis/buildstate.dev/v1alpha1", "buildstates")
+    PODS = ("/api/v1", "pods")
+    CLAIMS = ("/api/v1", "persistentvolumeclaims")
+    EVENTS = ("/api/v1", "events")
+
+
+class Clock(Protocol):
+    """Where the time comes from."""
+
+    def now(self) -> datetime:
+        """Give the present time in UTC, to the millisecond."""
+
+
+class Kube(Protocol):
+    """The few calls that the engine makes to the API server.
+
+    Each raises `Transient` when asking again may help (`Conflict` after a lost race,
+    `QuotaExceeded` while there is no room) and `Permanent` when it cannot.
+    """
+
+    async def list_all(self, resource: Resource, *, metadata_only: bool = False) -> list[Document]:
+        """Give every object of ours, in chunks under the hood."""
+
+    async def get(self, resource: Resource, key: Key) -> Document | None:
+        """Give one object as it stands now, or None where there is none."""
+
+    async def create(self, resource: Resource, body: Document) -> Document:
+        """Make one object; raises `AlreadyExists` when the name is taken."""
+
+    async def delete(self, resource: Resource, key: Key, uid: str | None = None) -> None:
+        """Delete one object, that very one where `uid` is given; one that is gone is no error."""
+
+    async def patch_status(self, key: Key, resource_version: str, patch: Document) -> Document:
+        """Write the status of the build, unless it is no longer at `resource_version`."""

@@ -1,0 +1,49 @@
+"""What the platform team may set, from environment variables that begin with BUILDSTATE_."""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+PREFIX = "BUILDSTATE_"
+
+
+def _names(text: object) -> object:
+    if not isinstance(text, str):
+        return text
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+class Settings(BaseModel):
+    """The settings of one operator process."""
+
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True, extra="forbid")
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """How much is logged."""
+    workers: Annotated[int, Field(ge=1, le=256)] = 16
+    """How many builds are reconciled at the same time."""
+    sweep_seconds: Annotated[float, Field(ge=10, le=86400)] = 300
+    """Seconds between two comparisons of the cache with the cluster, give or take a fifth."""
+    namespaces: Annotated[tuple[str, ...], BeforeValidator(_names)] = ()
+    """Namespaces to serve, with commas between them; empty for all."""
+    http_port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    """Port of /metrics, /healthz and /readyz."""
+
+
+class BadSettings(Exception):
+    """A variable has a value that cannot be used; the text says which and why."""
+
+
+def settings_of(environment: Mapping[str, str]) -> Settings:
+    """Give the settings in `environment`; raises BadSettings."""
+    own = {
+        name.removeprefix(PREFIX).lower(): value
+        for name, value in environment.items()
+        if name.startswith(PREFIX)
+    }
+    try:
+        return Settings.model_validate(own)
+    except ValidationError as error:
+        lines = (f"{PREFIX}{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors())
+        raise BadSettings("; ".join(lines)) from error

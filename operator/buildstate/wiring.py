@@ -1,0 +1,137 @@
+"""The composition root: who gets which collaborator, and what runs."""
+
+import asyncio
+import functools
+import logging
+import random
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+import kopf
+
+from buildstate.api.v1alpha1 import PLURAL
+from buildstate.clocks import SystemClock
+from buildstate.domain.errors import Transient
+from buildstate.engine import sweeps, workers
+from buildstate.engine.caches import Cache
+from buildstate.engine.inboxes import Inbox
+from buildstate.engine.managers import StateManager, TransitionManager
+from buildstate.engine.observe import Observer
+from buildstate.engine.outboxes import EventOutbox
+from buildstate.engine.queues import WorkQueue
+from buildstate.engine.reconcile import reconcile
+from buildstate.engine.reports import Reporter
+from buildstate.engine.validators import StateValidator
+from buildstate.handlers import lifecycle, watches
+from buildstate.kube.client import KubeClient
+from buildstate.kube.connections import Connection, connect
+from buildstate.kube.ports import Key
+from buildstate.kube.traces import Request, tracing
+from buildstate.settings import Settings
+from buildstate.telemetry.health import WatchHealth
+from buildstate.telemetry.metrics import Metrics
+from buildstate.telemetry.pages import serve
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """One operator with all its parts."""
+
+    settings: Settings
+    connection: Connection
+    kube: KubeClient
+    cache: Cache
+    queue: WorkQueue[Key]
+    manager: StateManager
+    outbox: EventOutbox
+    metrics: Metrics
+    health: WatchHealth
+
+
+async def run(settings: Settings) -> None:
+    """Run the operator until it is told to stop; raises what ends it otherwise."""
+    operator = await assemble(settings)
+    pages = await serve(settings.http_port, operator.metrics, operator.health)
+    try:
+        await _first_to_end(_tasks(operator))
+    finally:
+        operator.queue.close()
+        await pages.cleanup()
+        await operator.connection.close()
+
+
+async def assemble(settings: Settings) -> Operator:
+    """Put the parts together; nothing runs yet."""
+    metrics = Metrics()
+    health = WatchHealth((PLURAL, "pods"), asyncio.get_running_loop().time)
+
+    def told(request: Request) -> None:
+        metrics.requested(request)
+        health.told(request)
+
+    connection = await connect([tracing(told)])
+    kube = KubeClient(connection.api, settings.namespaces)
+    cache, validator, outbox = Cache(), StateValidator(metrics.validated), EventOutbox(kube)
+    queue: WorkQueue[Key] = WorkQueue(observe_wait=metrics.waited)
+    transitions = TransitionManager(kube, cache, validator, Reporter(metrics, outbox))
+    manager = StateManager(
+        observer=Observer(cache, kube, validator),
+        transition_manager=transitions,
+        kube=kube,
+        cache=cache,
+        clock=SystemClock(),
+    )
+    metrics.watch_queue(queue.__len__)
+    metrics.watch_builds(cache.census)
+    return Operator(settings, connection, kube, cache, queue, manager, outbox, metrics, health)
+
+
+def _tasks(operator: Operator) -> list[asyncio.Task[None]]:
+    # kopf ends every task that is younger than itself when it stops, so it comes last.
+    step = functools.partial(reconcile, manager=operator.manager)
+    return [
+        *workers.start(
+            operator.settings.workers, operator.queue, step, operator.metrics.reconciled
+        ),
+        asyncio.create_task(operator.outbox.run(), name="events"),
+        asyncio.create_task(_sweep(operator), name="sweep"),
+        asyncio.create_task(_watch(operator), name="kopf"),
+    ]
+
+
+def _watch(operator: Operator) -> Coroutine[Any, Any, None]:
+    registry = kopf.OperatorRegistry()
+    lifecycle.register(registry, operator.connection, functools.partial(_prime, operator))
+    watches.register(registry, Inbox(operator.cache, operator.queue))
+    namespaces = operator.settings.namespaces
+    return kopf.operator(registry=registry, clusterwide=not namespaces, namespaces=namespaces)
+
+
+async def _prime(operator: Operator) -> None:
+    for key in await sweeps.prime(operator.cache, operator.kube):
+        operator.queue.add(key)
+    logger.info("the cache is filled", extra={"builds": operator.cache.count()})
+
+
+async def _sweep(operator: Operator) -> None:
+    while True:
+        await asyncio.sleep(operator.settings.sweep_seconds * random.uniform(0.8, 1.2))  # noqa: S311
+        try:
+            changed = await sweeps.sweep(operator.cache, operator.kube)
+        except Transient as error:
+            logger.warning("the sweep failed, the next one may not: %s", error)
+            continue
+        for key in changed:
+            operator.queue.add(key)
+
+
+async def _first_to_end(tasks: list[asyncio.Task[None]]) -> None:
+    ended, going = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in going:
+        task.cancel()
+    await asyncio.gather(*going, return_exceptions=True)
+    for task in ended:
+        task.result()
