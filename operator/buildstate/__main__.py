@@ -6,6 +6,7 @@ import os
 import sys
 
 from buildstate import __version__
+from buildstate.kube.connections import NoCluster
 from buildstate.settings import BadSettings, settings_of
 from buildstate.telemetry import logs
 from buildstate.wiring import run
@@ -28,7 +29,11 @@ def main() -> int:
         sys.stderr.write(f"buildstate: bad setting: {error}\n")
         return 2
     logs.configure(settings.log_level)
-    asyncio.run(run(settings))
+    try:
+        asyncio.run(run(settings))
+    except NoCluster as error:
+        sys.stderr.write(f"buildstate: {error}\n")
+        return 2
     return 0
 
 

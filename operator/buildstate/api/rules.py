@@ -45,16 +45,13 @@ def _table(table: Mapping[BuildPhase, tuple[BuildPhase, ...]]) -> str:
 def _sentences(
     current: str,
     begin: str,
+    wished: str,
     end: str,
     table: Mapping[BuildPhase, tuple[BuildPhase, ...]],
 ) -> str:
-    """Give CEL for one sentence for each value of `current`.
-
-    The words before and after the phase wished for stand in literals, since the cost of a text that
-    comes out of the old object cannot be estimated, and is refused.
-    """
+    """Give CEL for one sentence for each value of `current`."""
     rows = (
-        f"{current} == '{phase}' ? '{begin.format(phase)}' + self.{{field}} + "
+        f"{current} == '{phase}' ? '{begin.format(phase)}' + {wished} + "
         f"'{end}{', '.join(row) or 'none, it is final'}'"
         for phase, row in table.items()
     )
@@ -69,7 +66,6 @@ _REQUESTABLE = {phase: requestable(phase) for phase in BuildPhase}
 
 _OLD = "oldSelf.value()"
 _HAD_STATUS = f"oldSelf.hasValue() && has({_OLD}.status)"
-_OLD_PHASE = f"{_OLD}.status.phase"
 _PHASE_NOW = "(has(self.status) ? self.status.phase : 'INIT')"
 _NEW_REQUEST = (
     "has(self.spec.request) && "
@@ -89,18 +85,21 @@ FIRST_PHASE = Rule(
     sees_creation=True,
 )
 TRANSITIONS = Rule(
+    # Its message needs the old phase, and with `optionalOldSelf` a message cannot be made of it.
+    # Nothing is lost: an object that is created has no status, and every update has an old self.
     rule=(
-        f"!has(self.status) || !({_HAD_STATUS}) || self.status.phase == {_OLD_PHASE} || "
-        f"self.status.phase in {_table(VALID_TRANSITIONS)}[{_OLD_PHASE}]"
+        "!has(self.status) || !has(oldSelf.status) || "
+        "self.status.phase == oldSelf.status.phase || "
+        f"self.status.phase in {_table(VALID_TRANSITIONS)}[oldSelf.status.phase]"
     ),
     message_expression=_sentences(
-        _OLD_PHASE,
+        "oldSelf.status.phase",
         "TransitionViolation: {} -> ",
+        "self.status.phase",
         " is not a valid transition; allowed: ",
         VALID_TRANSITIONS,
-    ).replace("{field}", "status.phase"),
+    ),
     field_path=".status.phase",
-    sees_creation=True,
 )
 SEQUENCE_GROWS = Rule(
     rule=(
@@ -119,9 +118,10 @@ TARGET_IS_REACHABLE = Rule(
     message_expression=_sentences(
         "self.status.phase",
         "TransitionViolation: no way leads from {} to ",
+        "self.spec.phase",
         "; from here spec.phase may be: ",
         _REQUESTABLE,
-    ).replace("{field}", "spec.phase"),
+    ),
     field_path=".spec.phase",
 )
 WORK_IS_FROZEN = tuple(

@@ -13,7 +13,18 @@ Schema = dict[str, Any]
 
 INT_OR_STRING = "x-kubernetes-int-or-string"
 _DROPPED = frozenset({"title", "$defs", "examples", "discriminator"})
-_REFUSED = frozenset({"allOf", "oneOf", "not", "prefixItems", "patternProperties", "uniqueItems"})
+_REFUSED = frozenset(
+    {
+        "allOf",
+        "exclusiveMaximum",  # a number here, a truth there
+        "exclusiveMinimum",
+        "not",
+        "oneOf",
+        "patternProperties",
+        "prefixItems",
+        "uniqueItems",
+    },
+)
 
 
 class NotStructural(Exception):
@@ -23,14 +34,16 @@ class NotStructural(Exception):
 def structural(model: type[BaseModel]) -> Schema:
     """Give the structural schema of `model`, with references resolved and nothing unknown left.
 
-    Raises NotStructural for unions, tuples, free JSON, recursion and anything without a bound.
+    Raises NotStructural for unions, tuples, free JSON, floats, recursion and anything without a
+    bound.
     """
     source = model.model_json_schema(by_alias=True, mode="validation")
     return _convert(source, source.get("$defs", {}), model.__name__)
 
 
 def _convert(node: Mapping[str, Any], defs: Mapping[str, Any], place: str) -> Schema:
-    node = _without_null(_resolved(node, defs, place), defs, place)
+    node, defs = _resolved(node, defs, place)
+    node, defs = _without_null(node, defs, place)
     if INT_OR_STRING in node:
         return dict(node)
     refused = _REFUSED & node.keys()
@@ -44,28 +57,33 @@ def _convert(node: Mapping[str, Any], defs: Mapping[str, Any], place: str) -> Sc
     return dict(sorted(schema.items()))
 
 
-def _resolved(node: Mapping[str, Any], defs: Mapping[str, Any], place: str) -> Mapping[str, Any]:
+Node = Mapping[str, Any]
+
+
+def _resolved(node: Node, defs: Node, place: str) -> tuple[Node, Node]:
+    """Follow a reference; give with the node the definitions that may stand within it."""
     reference = node.get("$ref")
     if reference is None:
-        return node
+        return node, defs
     name = reference.rsplit("/", 1)[-1]
-    if place.count(f"<{name}>") > 0:
+    if name not in defs:
         raise NotStructural(f"{place}: {name} contains itself")
+    others = {key: value for key, value in defs.items() if key != name}
     beside = {key: value for key, value in node.items() if key != "$ref"}
-    return {**_resolved(defs[name], defs, f"{place}<{name}>"), **beside}
+    inner, within = _resolved(defs[name], others, place)
+    return {**inner, **beside}, within
 
 
-def _without_null(
-    node: Mapping[str, Any], defs: Mapping[str, Any], place: str
-) -> Mapping[str, Any]:
+def _without_null(node: Node, defs: Node, place: str) -> tuple[Node, Node]:
     options = node.get("anyOf")
     if options is None or INT_OR_STRING in node:
-        return node
+        return node, defs
     kept = [option for option in options if option.get("type") != "null"]
     if len(kept) != 1:
         raise NotStructural(f"{place}: a union; use one optional member per kind instead")
     beside = {key: value for key, value in node.items() if key != "anyOf"}
-    return {**_resolved(kept[0], defs, place), **beside}
+    inner, within = _resolved(kept[0], defs, place)
+    return {**inner, **beside}, within
 
 
 def _rewrite_properties(schema: Schema, defs: Mapping[str, Any], place: str) -> None:
@@ -122,6 +140,8 @@ def _check_bounds(schema: Schema, place: str) -> None:
         raise NotStructural(f"{place}: a {kind} without {bound}")
     if kind is None:
         raise NotStructural(f"{place}: no type")
+    if kind == "number":
+        raise NotStructural(f"{place}: a float, which no digest could be trusted over")
 
 
 def without_defaults(schema: Schema) -> Schema:

@@ -4,7 +4,7 @@ From these come the CRD, its bounds, its words in `kubectl explain`, and the par
 server sends. Parsing ignores what it does not know, since older and newer writers exist.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from pydantic import (
@@ -40,7 +40,7 @@ def _rules(*checks: rules.Rule) -> JsonDict:
 
 
 def _rfc3339(time: datetime) -> str:
-    return f"{time:%Y-%m-%dT%H:%M:%S}.{time.microsecond // 1000:03d}Z"
+    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 Text = Annotated[str, Field(max_length=1024)]

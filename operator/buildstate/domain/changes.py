@@ -50,6 +50,8 @@ def enter(state: BuildState, phase: BuildPhase, moment: Moment, reason: str) -> 
         phase=phase,
         sequence=step.sequence,
         attempt=0,
+        # CLEANUP may be entered a second time, and its work may be gone by then.
+        phases=tuple(known for known in state.phases if known.phase is not phase),
         history=(*state.history, step)[-MAX_HISTORY:],
         completion_time=moment.now if phase is BuildPhase.COMPLETE else None,
     )
@@ -67,6 +69,22 @@ def attempt(state: BuildState, moment: Moment) -> BuildState:
         attempt_time=moment.now,
     )
     return replace(state.with_record(record), attempt=number, workspace_claim=_own_claim(moment))
+
+
+def distrust(state: BuildState, moment: Moment) -> BuildState:
+    """Keep of a state that breaks a law where it stands and which acts it has seen.
+
+    What would be run, mounted or deleted because of it is not believed.
+    """
+    return replace(
+        state,
+        id=moment.observed.uid,
+        timestamp=moment.now,
+        attempt=0,
+        phases=(),
+        history=(),
+        workspace_claim=_own_claim(moment),
+    )
 
 
 def _own_claim(moment: Moment) -> str | None:

@@ -28,6 +28,11 @@ class Situation:
     message: str
 
 
+_SUSPENDED = Situation(
+    BuildStatus.SUSPENDED,
+    "Suspended",
+    "nothing new is started; set spec.suspend to false to go on",
+)
 _TABLE: Mapping[BuildStatus, tuple[str, str, str, str]] = {
     # status:             Succeeded, Ready, Reconciling, Stalled
     BuildStatus.PENDING: ("Unknown", "False", "True", "False"),
@@ -69,8 +74,8 @@ def assess(state: BuildState, moment: Moment) -> Situation:
     record = state.record
     if record is not None and record.result is WorkResult.RUNNING:
         return _running(state, moment)
-    if record is not None and moment.observed.live_pods:
-        return Situation(BuildStatus.RUNNING, "Stopping", "the Pod of the failed attempt is ending")
+    if record is not None and record.result is WorkResult.FAILED:
+        return _between_attempts(moment)
     return _at_rest(state, moment)
 
 
@@ -149,14 +154,19 @@ def _steady(waiting: str) -> str:
     return "ImagePullBackOff" if waiting == "ErrImagePull" else waiting
 
 
+def _between_attempts(moment: Moment) -> Situation:
+    if moment.observed.live_pods:
+        return Situation(BuildStatus.RUNNING, "Stopping", "the Pod of the failed attempt is ending")
+    return _SUSPENDED  # Nothing else holds up the next attempt.
+
+
 def _at_rest(state: BuildState, moment: Moment) -> Situation:
     way = path(state.phase, moment.target)
     if way == ():
         message = f"{state.phase} was asked for and is reached; ask for a later phase to go on"
         return Situation(BuildStatus.WAITING, TARGET_REACHED, message)
     if moment.spec.suspend:
-        message = "nothing new is started; set spec.suspend to false to go on"
-        return Situation(BuildStatus.SUSPENDED, "Suspended", message)
+        return _SUSPENDED
     if way is None:
         allowed = ", ".join(requestable(state.phase))
         message = f"no way leads from {state.phase} to {moment.target}; ask for one of {allowed}"

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from buildstate.domain import changes, outcomes, requests
+from buildstate.domain import changes, names, outcomes, requests
 from buildstate.domain.actions import Act, CreateClaim, CreatePod, DeleteClaim, DeletePod
 from buildstate.domain.conditions import summarise
 from buildstate.domain.errors import ErrorCategory
@@ -51,7 +51,7 @@ def plan(observed: Observed, now: datetime) -> Plan:
     changed = decided != observed.state
     return Plan(
         state=replace(decided, timestamp=now) if changed else None,
-        releases=_releases(observed.state, decided),
+        releases=_releases(observed.state, decided, observed),
         needs=_needs(decided, observed),
         wake_after=_wake_after(decided, moment),
     )
@@ -80,8 +80,7 @@ def _quarantine(state: BuildState, moment: Moment) -> BuildState:
         reason=violations[0].category,
         message="; ".join(f"{v.field} {v.message}" for v in violations)[:MAX_TAIL],
     )
-    own = replace(state, id=moment.observed.uid, history=())
-    return changes.fail(own, failure, moment)
+    return changes.fail(changes.distrust(state, moment), failure, moment)
 
 
 def _abort_when_asked(state: BuildState, moment: Moment) -> BuildState:
@@ -167,10 +166,11 @@ STEPS: tuple[Step, ...] = (
 )
 
 
-def _releases(before: BuildState, after: BuildState) -> tuple[Act, ...]:
-    if before.workspace_claim is None or after.workspace_claim is not None:
-        return ()
-    return (DeleteClaim(before.workspace_claim),)
+def _releases(before: BuildState, after: BuildState, observed: Observed) -> tuple[Act, ...]:
+    # Whatever the status names: only the claim that we made is ever deleted.
+    own = names.claim_name(observed.name, observed.uid)
+    is_given_back = before.workspace_claim == own and after.workspace_claim is None
+    return (DeleteClaim(own),) if is_given_back else ()
 
 
 def _needs(state: BuildState, observed: Observed) -> tuple[Act, ...]:
@@ -205,10 +205,14 @@ def _wake_after(state: BuildState, moment: Moment) -> float | None:
 
 
 def _limits(state: BuildState, moment: Moment) -> tuple[datetime | None, ...]:
+    # What waits for the end of a Pod is woken by it; a limit in the past would wake it for ever.
     if state.phase is BuildPhase.ERROR:
-        waits = is_recovering(state, moment) and not moment.spec.suspend
+        held = moment.spec.suspend or bool(moment.observed.live_pods)
+        waits = is_recovering(state, moment) and not held
         return (recovery_time(state, moment),) if waits else ()
     record, work, pod = state.record, moment.spec.work(state.phase), moment.observed.pod(state)
-    if record is None or work is None or pod is None or not pod.is_live:
+    if record is None or record.result is not WorkResult.RUNNING:
+        return ()
+    if work is None or pod is None or not pod.is_live:
         return ()
     return outcomes.deadline(pod, work, record), outcomes.start_limit(pod, record)

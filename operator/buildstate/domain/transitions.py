@@ -47,8 +47,7 @@ def path(current: BuildPhase, target: BuildPhase) -> tuple[BuildPhase, ...] | No
     """Give the phases from `current` (not included) to `target`, or None where no way leads.
 
     The way never goes through ERROR: ERROR is entered by failure or abort, and left only by the
-    recovery policy or an explicit act. So from ERROR the one phase that can simply be asked for is
-    CLEANUP.
+    recovery policy or an explicit act. So from ERROR it leads to INIT and CLEANUP and no further.
     """
     steps: list[BuildPhase] = []
     while current is not target:

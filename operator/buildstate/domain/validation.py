@@ -65,9 +65,8 @@ def id_is_the_uid(document: Document, uid: str) -> Iterator[Violation]:
 
 def timestamp_is_valid(document: Document, _uid: str) -> Iterator[Violation]:
     """Make sure that the timestamp is a time with a zone."""
-    text = document.get("timestamp")
-    if text is not None and not _is_time(text):
-        yield _corrupt("timestamp", f"is {text!r}, not an RFC 3339 time")
+    if "timestamp" in document and not _is_time(document["timestamp"]):
+        yield _corrupt("timestamp", f"is {document['timestamp']!r}, not an RFC 3339 time")
 
 
 def words_are_known(document: Document, _uid: str) -> Iterator[Violation]:
@@ -91,6 +90,8 @@ def sequence_is_a_count(document: Document, _uid: str) -> Iterator[Violation]:
 def history_is_a_legal_path(document: Document, _uid: str) -> Iterator[Violation]:
     """Make sure that every step of the history is an edge, without gap or duplicate."""
     history = _history(document)
+    if not isinstance(document.get("history", []), list):
+        yield _corrupt("history", "is not a list")
     for entry in history:
         origin, to = entry.get("from"), entry.get("to")
         if to not in _following(origin):
@@ -142,7 +143,7 @@ def _violates(message: str) -> Violation:
 
 def _history(document: Document) -> Sequence[Document]:
     history = document.get("history")
-    entries = history if isinstance(history, list | tuple) else ()
+    entries = history if isinstance(history, list) else ()
     return [entry if isinstance(entry, Mapping) else {} for entry in entries]
 
 

@@ -14,6 +14,10 @@ _READ_BUFFER = 2**21
 Handler = Callable[[aiohttp.ClientRequest], Awaitable[aiohttp.ClientResponse]]
 
 
+class NoCluster(Exception):
+    """There is no cluster to talk to; the text says what was looked for."""
+
+
 class Connection:
     """The client for the engine and sessions for kopf, over one pool."""
 
@@ -48,12 +52,20 @@ class Connection:
 
 
 async def connect(traces: Sequence[aiohttp.TraceConfig]) -> Connection:
-    """Open the way to the API server: that of the Pod we run in, else that of the kubeconfig."""
+    """Open the way to the API server: that of the Pod we run in, else that of the kubeconfig.
+
+    Raises NoCluster where there is neither.
+    """
     configuration = Configuration()
-    if os.environ.get("KUBERNETES_SERVICE_HOST"):
-        config.load_incluster_config(configuration)
-    else:
-        await config.load_kube_config(client_configuration=configuration)
+    file = os.environ.get("KUBECONFIG") or config.KUBE_CONFIG_DEFAULT_LOCATION
+    try:
+        if os.environ.get("KUBERNETES_SERVICE_HOST"):
+            config.load_incluster_config(configuration)
+        else:
+            await config.load_kube_config(file, client_configuration=configuration)
+    except config.ConfigException as error:
+        message = f"no cluster to talk to: not in a Pod, and {file} does not name one ({error})"
+        raise NoCluster(message) from error
     return Connection(configuration, traces)
 
 

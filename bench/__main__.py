@@ -1,0 +1,165 @@
+"""`python -m bench`: the operator beside the floor, in one run on one real API server."""
+
+import argparse
+import asyncio
+import os
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from bench import builds, floors, processes
+from bench.processes import ROOT, OperatorProcess
+from buildstate.kube.connections import Connection, connect
+from clusters import Cluster, Profile, choose
+
+NODES = 4
+NAMESPACES = ("floor", "ours", "warm")
+WRITES = ("create", "patch", "update", "delete")
+
+
+@dataclass(frozen=True)
+class Load:
+    """How much is measured."""
+
+    builds: int
+    alone: int
+    rest_seconds: float
+
+
+@dataclass
+class Row:
+    """One line of the report."""
+
+    what: str
+    floor: str
+    ours: str
+    wanted: str
+    is_met: bool
+
+    def __str__(self) -> str:
+        mark = "ok" if self.is_met else "MISSED"
+        return f"{self.what:<42}{self.floor:>12}{self.ours:>12}   {self.wanted:<22}{mark}"
+
+
+def main() -> int:
+    """Measure and print; give 1 where a figure is not as wanted."""
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument("--builds", type=int, default=500)
+    parser.add_argument("--alone", type=int, default=20)
+    parser.add_argument("--rest-seconds", type=float, default=20)
+    options = parser.parse_args()
+    load = Load(options.builds, options.alone, options.rest_seconds)
+    provider = choose("local")
+    left_over = provider.find("bench")
+    if left_over is not None:
+        left_over.stop()
+    cluster = provider.start("bench", Profile.CONTROL_PLANE, NODES)
+    try:
+        rows = asyncio.run(_measure(cluster, load))
+    finally:
+        cluster.stop()
+    _say(f"\n{'':<42}{'floor':>12}{'buildstate':>12}   wanted")
+    for row in rows:
+        sys.stdout.write(f"{row}\n")
+    return 0 if all(row.is_met for row in rows) else 1
+
+
+async def _measure(cluster: Cluster, load: Load) -> list[Row]:
+    _prepare(cluster)
+    os.environ["KUBECONFIG"] = str(cluster.kubeconfig)
+    connection = await connect([])
+    log = Path(tempfile.gettempdir()) / "buildstate-bench-operator.log"
+    try:
+        _say(f"floor: {load.alone} builds one at a time, then {load.builds} at once")
+        floor_alone = median(await floors.latency(connection, "floor", load.alone))
+        floor_rate = await floors.throughput(connection, "floor", load.builds)
+        _say("buildstate: the same")
+        with processes.running(cluster.kubeconfig, log) as operator:
+            return await _measure_ours(connection, operator, load, floor_alone, floor_rate)
+    finally:
+        await connection.close()
+
+
+async def _measure_ours(
+    connection: Connection,
+    operator: OperatorProcess,
+    load: Load,
+    floor_alone: float,
+    floor_rate: float,
+) -> list[Row]:
+    alone = median(await builds.latency(connection, "ours", load.alone))
+    await _settle(operator)
+    cpu, requests = operator.cpu_seconds(), operator.requests()
+    rate = await builds.throughput(connection, "ours", load.builds, "many")
+    await _settle(operator)
+    cpu = (operator.cpu_seconds() - cpu) * 1000 / load.builds
+    made = _difference(operator.requests(), requests)
+    _say(f"buildstate: {1000 - load.builds} more, then {load.rest_seconds:.0f} s of rest")
+    await builds.throughput(connection, "warm", max(0, 1000 - load.builds), "more")
+    await _settle(operator)
+    rest, before = operator.cpu_seconds(), operator.requests()
+    await asyncio.sleep(load.rest_seconds)  # Rest itself is what is measured.
+    rest = (operator.cpu_seconds() - rest) / load.rest_seconds * 100
+    idle = _difference(operator.requests(), before)
+    memory = operator.memory_mib()
+    return [
+        _row("builds/s, all at once", floor_rate, rate, ">= 0.6 of the floor", rate >= 0.6 * floor_rate),
+        _row("s a build, one at a time", floor_alone, alone, "<= 2 x the floor", alone <= 2 * floor_alone),
+        *_request_rows(made, load.builds),
+        _row("operator CPU, ms a build", None, cpu, "<= 20", cpu <= 20),
+        _row("memory with 1,000 finished, MiB", None, memory, "<= 150", memory <= 150),
+        _row("CPU at rest, % of a core", None, rest, "<= 0.5", rest <= 0.5),
+        _row("requests at rest", None, sum(idle.values()), "0", not sum(idle.values())),
+    ]
+
+
+def _request_rows(made: dict[tuple[str, str], float], count: int) -> list[Row]:
+    each = {key: number / count for key, number in made.items()}
+    events = each.pop(("create", "events"), 0)
+    writes = sum(number for (verb, _), number in each.items() if verb in WRITES)
+    lists = sum(number for (verb, _), number in made.items() if verb == "list")
+    return [
+        _row("writes a build, Events aside", 4, writes, "<= 11", writes <= 11.05),
+        _row("Events a build", None, events, "5, one a transition", events <= 5.05),
+        _row("requests a build, Events aside", 4, sum(each.values()), "<= 11.5", sum(each.values()) <= 11.5),
+        _row("lists while working", None, lists, "0", lists == 0),
+    ]
+
+
+def _row(what: str, floor: float | None, ours: float, wanted: str, is_met: bool) -> Row:
+    return Row(what, "" if floor is None else f"{floor:.2f}", f"{ours:.2f}", wanted, is_met)
+
+
+async def _settle(operator: OperatorProcess) -> None:
+    """Wait until the operator makes no request any more: the last Events are on their way."""
+    before: dict[tuple[str, str], float] = {}
+    limit = time.monotonic() + 60
+    while (now := operator.requests()) != before and time.monotonic() < limit:
+        before = now
+        await asyncio.sleep(1)
+
+
+def _difference(
+    after: dict[tuple[str, str], float],
+    before: dict[tuple[str, str], float],
+) -> dict[tuple[str, str], float]:
+    return {key: value - before.get(key, 0) for key, value in after.items()}
+
+
+def _prepare(cluster: Cluster) -> None:
+    crd = ROOT / "crds"
+    cluster.kubectl("apply", "--server-side", "-f", crd)
+    cluster.kubectl("wait", "--for=condition=Established", "--timeout=60s", "-f", crd)
+    for namespace in NAMESPACES:
+        cluster.kubectl("create", "namespace", namespace)
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,101 @@
+"""No role of the chart holds more than it should."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+Objects = dict[tuple[str, str], dict[str, Any]]
+Render = Callable[..., Objects]
+
+NEVER_VERBS = {"*", "escalate", "bind", "impersonate"}
+NEVER_RESOURCES = {
+    *("*", "secrets", "pods/exec", "pods/attach", "pods/portforward", "nodes/proxy"),
+    *("serviceaccounts/token", "leases", "validatingadmissionpolicies", "clusterroles"),
+}
+OPERATOR = {
+    "buildstate.dev/buildstates": {"get", "list", "watch"},
+    "buildstate.dev/buildstates/status": {"patch"},
+    "/pods": {"get", "list", "watch", "create", "delete"},
+    "/persistentvolumeclaims": {"get", "create", "delete"},
+    "/events": {"create", "patch"},
+}
+READ = {"get", "list", "watch"}
+WRITE = {"create", "update", "patch", "delete", "deletecollection"}
+PEOPLE = {
+    "viewer": READ,
+    "author": READ | WRITE | {"abort", "restart"},
+    "releaser": READ | {"update", "patch", "transition", "restart", "cleanup", "abort"},
+}
+AGGREGATED = {"viewer": "view", "author": "edit", "releaser": "admin"}
+SCOPES = {"everywhere": (), "two namespaces": ('watchNamespaces=["red","blue"]',)}
+
+
+def rules(role: dict[str, Any]) -> dict[str, set[str]]:
+    """The verbs of a role by group and resource."""
+    return {
+        f"{group}/{resource}": set(rule["verbs"])
+        for rule in role["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+    }
+
+
+@pytest.mark.parametrize("scope", SCOPES.values(), ids=SCOPES.keys())
+def test_no_role_holds_a_wildcard_a_secret_or_a_way_up(
+    scope: tuple[str, ...], render: Render
+) -> None:
+    roles = [one for (kind, _), one in render(*scope).items() if kind in ("Role", "ClusterRole")]
+    assert len(roles) >= 4
+    for role in roles:
+        for rule in role["rules"]:
+            assert not NEVER_VERBS & {*rule["verbs"]}, rule
+            assert not NEVER_RESOURCES & {*rule["resources"]}, rule
+            assert "*" not in rule["apiGroups"], rule
+            assert "nonResourceURLs" not in rule, rule
+
+
+@pytest.mark.parametrize("scope", SCOPES.values(), ids=SCOPES.keys())
+def test_the_operator_holds_exactly_what_it_needs(scope: tuple[str, ...], render: Render) -> None:
+    roles = {
+        name: rules(one)
+        for (kind, name), one in render(*scope).items()
+        if kind in ("Role", "ClusterRole") and name.endswith("buildstate")
+    }
+    assert roles
+    assert all(held == OPERATOR for held in roles.values())
+
+
+def test_a_list_of_namespaces_leaves_nothing_cluster_wide(render: Render) -> None:
+    objects = render('watchNamespaces=["red","blue"]')
+    bound = {name for kind, name in objects if kind == "RoleBinding"}
+    assert bound == {"red/buildstate", "blue/buildstate"}
+    assert not [name for kind, name in objects if kind == "ClusterRoleBinding"]
+
+
+@pytest.mark.parametrize("who", PEOPLE)
+def test_people_hold_the_verbs_of_their_job(who: str, render: Render) -> None:
+    role = render()["ClusterRole", f"buildstate-{who}"]
+    assert rules(role) == {"buildstate.dev/buildstates": PEOPLE[who]}
+    label = f"rbac.authorization.k8s.io/aggregate-to-{AGGREGATED[who]}"
+    assert role["metadata"]["labels"][label] == "true"
+
+
+def test_only_the_operators_pod_mounts_a_token(render: Render) -> None:
+    objects = render()
+    pod = objects["Deployment", "buildstate"]["spec"]["template"]["spec"]
+    account = objects["ServiceAccount", "buildstate"]
+    assert (pod["automountServiceAccountToken"], account["automountServiceAccountToken"]) == (
+        True,
+        False,
+    )
+
+
+@pytest.mark.parametrize("name", ["acts", "work", "pods"])
+def test_a_policy_that_cannot_answer_refuses(name: str, render: Render) -> None:
+    objects = render()
+    policy = objects["ValidatingAdmissionPolicy", f"{name}.buildstate.dev"]["spec"]
+    binding = objects["ValidatingAdmissionPolicyBinding", f"{name}.buildstate.dev"]["spec"]
+    assert policy["failurePolicy"] == "Fail"
+    assert binding["validationActions"] == ["Deny"]
+    assert binding["policyName"] == f"{name}.buildstate.dev"

@@ -1,0 +1,85 @@
+"""The API server as cluster-admin sees it: what was answered, in code and words."""
+
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple
+
+import aiohttp
+
+from buildstate.kube.connections import connect
+from clusters.providers import Cluster
+
+Document = Mapping[str, Any]
+BUILDS = "/apis/buildstate.dev/v1alpha1/namespaces/{namespace}/buildstates"
+
+
+class Answer(NamedTuple):
+    """One answer of the API server."""
+
+    code: int
+    document: Document
+
+    @property
+    def message(self) -> str:
+        """What the server said of a refusal."""
+        return str(self.document.get("message", ""))
+
+
+class Api:
+    """Creates and patches builds in one namespace."""
+
+    def __init__(self, session: aiohttp.ClientSession, server: str, namespace: str) -> None:
+        self._session = session
+        self._server = server
+        self._builds = BUILDS.format(namespace=namespace)
+        self.namespace = namespace
+
+    async def create(self, name: str, spec: Document, **metadata: Any) -> Answer:
+        """Create a build; unknown fields are refused, as kubectl asks for."""
+        build = {
+            "apiVersion": "buildstate.dev/v1alpha1",
+            "kind": "BuildState",
+            "metadata": {"name": name, **metadata},
+            "spec": spec,
+        }
+        return await self._ask("POST", f"{self._builds}?fieldValidation=Strict", build)
+
+    async def patch(self, name: str, patch: Document, part: str = "") -> Answer:
+        """Merge `patch` into a build, or into its `part`, such as "/status"."""
+        return await self._ask("PATCH", f"{self._builds}/{name}{part}", patch)
+
+    async def set_status(self, name: str, **status: Any) -> Answer:
+        """Merge into the status of a build."""
+        return await self.patch(name, {"status": status}, "/status")
+
+    async def get(self, name: str) -> Document:
+        """Read a build."""
+        return (await self._ask("GET", f"{self._builds}/{name}", None)).document
+
+    async def post(self, path: str, body: Document) -> Answer:
+        """Create anything else."""
+        return await self._ask("POST", path, body)
+
+    async def _ask(self, method: str, path: str, body: Document | None) -> Answer:
+        kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
+        async with self._session.request(
+            method,
+            self._server + path,
+            json=body,
+            headers={"Content-Type": kind},
+        ) as answer:
+            return Answer(answer.status, await answer.json())
+
+
+@asynccontextmanager
+async def opened(cluster: Cluster, namespace: str) -> AsyncIterator[Api]:
+    """Talk to the cluster as cluster-admin."""
+    os.environ["KUBECONFIG"] = str(cluster.kubeconfig)
+    connection = await connect([])
+    session = connection.session()
+    try:
+        yield Api(session, connection.server, namespace)
+    finally:
+        await session.close()
+        await connection.close()
