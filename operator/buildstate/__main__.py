@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import os
 import sys
 
@@ -29,12 +30,19 @@ def main() -> int:
         sys.stderr.write(f"buildstate: bad setting: {error}\n")
         return 2
     logs.configure(settings.log_level)
+    _calm_collector()
     try:
         asyncio.run(run(settings))
     except NoCluster as error:
         sys.stderr.write(f"buildstate: {error}\n")
         return 2
     return 0
+
+
+def _calm_collector() -> None:
+    """Let the collector of cycles run seldom: what the cache holds has no cycles to be found."""
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 if __name__ == "__main__":

@@ -35,6 +35,8 @@ from buildstate.telemetry.pages import serve
 
 logger = logging.getLogger(__name__)
 
+PRIME_AGAIN_AFTER = 2.0
+
 
 @dataclass(frozen=True, slots=True)
 class Operator:
@@ -73,13 +75,13 @@ async def assemble(settings: Settings) -> Operator:
         health.told(request)
 
     connection = await connect([tracing(told)])
-    kube = KubeClient(connection.api, settings.namespaces)
+    kube = KubeClient(connection.api, settings.namespaces, metrics.requested)
     cache, validator, outbox = Cache(), StateValidator(metrics.validated), EventOutbox(kube)
     queue: WorkQueue[Key] = WorkQueue(observe_wait=metrics.waited)
-    transitions = TransitionManager(kube, cache, validator, Reporter(metrics, outbox))
+    observer, reporter = Observer(cache, kube, validator), Reporter(metrics, outbox)
     manager = StateManager(
-        observer=Observer(cache, kube, validator),
-        transition_manager=transitions,
+        observer=observer,
+        transition_manager=TransitionManager(kube, cache, observer, validator, reporter),
         kube=kube,
         cache=cache,
         clock=SystemClock(),
@@ -111,9 +113,19 @@ def _watch(operator: Operator) -> Coroutine[Any, Any, None]:
 
 
 async def _prime(operator: Operator) -> None:
-    for key in await sweeps.prime(operator.cache, operator.kube):
+    for key in await _patiently(operator):
         operator.queue.add(key)
     logger.info("the cache is filled", extra={"builds": operator.cache.count()})
+
+
+async def _patiently(operator: Operator) -> list[Key]:
+    """Give what filling the cache gives, however long the API server takes to be there."""
+    while True:
+        try:
+            return await sweeps.prime(operator.cache, operator.kube)
+        except Transient as error:
+            logger.warning("the cluster is not there yet, trying again: %s", error)
+            await asyncio.sleep(PRIME_AGAIN_AFTER)
 
 
 async def _sweep(operator: Operator) -> None:

@@ -15,10 +15,10 @@ NEVER_RESOURCES = {
 }
 OPERATOR = {
     "buildstate.dev/buildstates": {"get", "list", "watch"},
-    "buildstate.dev/buildstates/status": {"patch"},
+    "buildstate.dev/buildstates/status": {"update"},
     "/pods": {"get", "list", "watch", "create", "delete"},
     "/persistentvolumeclaims": {"get", "create", "delete"},
-    "/events": {"create", "patch"},
+    "/events": {"create"},
 }
 READ = {"get", "list", "watch"}
 WRITE = {"create", "update", "patch", "delete", "deletecollection"}

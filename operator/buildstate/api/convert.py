@@ -1,7 +1,6 @@
 """From what the API server sends to the domain, and back. The only place that knows both."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -31,6 +30,11 @@ _DOMAIN: Mapping[type[BaseModel], Any] = {
     v1alpha1.RecoveryState: states.RecoveryState,
     v1alpha1.Condition: states.Condition,
     v1alpha1.BuildStatusModel: states.BuildState,
+}
+
+_WIRE_NAMES: Mapping[Any, tuple[tuple[str, str], ...]] = {
+    domain: tuple((name, field.alias or name) for name, field in model.model_fields.items())
+    for model, domain in _DOMAIN.items()
 }
 
 
@@ -66,13 +70,14 @@ def bare_state(build: Document) -> states.BuildState:
 
 def document_of(state: states.BuildState) -> dict[str, Any]:
     """Give the status document of `state`, sealed with its digest."""
-    document = _dumped(replace(state, digest=""))
+    document = stored_form(state)
     return {**document, integrity.DIGEST_FIELD: integrity.digest(document)}
 
 
 def stored_form(state: states.BuildState) -> dict[str, Any]:
     """Give the status document of `state` with the digest that it carries, right or wrong."""
-    return _dumped(state)
+    document: dict[str, Any] = _lower(state)
+    return document
 
 
 def unreadable(error: ValidationError) -> Violation:
@@ -82,9 +87,15 @@ def unreadable(error: ValidationError) -> Violation:
     return Violation(ErrorCategory.STATE_CORRUPTION, place, first["msg"])
 
 
-def _dumped(state: states.BuildState) -> dict[str, Any]:
-    model = v1alpha1.BuildStatusModel.model_validate(state)
-    return model.model_dump(mode="json", by_alias=True, exclude_none=True)
+def _lower(value: Any) -> Any:
+    names = _WIRE_NAMES.get(type(value))
+    if names is not None:
+        return {
+            wire: _lower(part) for name, wire in names if (part := getattr(value, name)) is not None
+        }
+    if isinstance(value, tuple):
+        return [_lower(part) for part in value]
+    return v1alpha1.rfc3339(value) if isinstance(value, datetime) else value
 
 
 def _lift(value: Any) -> Any:

@@ -30,6 +30,7 @@ GROUP = "buildstate.dev"
 VERSION = "v1alpha1"
 KIND = "BuildState"
 PLURAL = "buildstates"
+API_VERSION = f"{GROUP}/{VERSION}"
 
 _NAME = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
 _MAX_COUNT = 2**53 - 1
@@ -39,7 +40,8 @@ def _rules(*checks: rules.Rule) -> JsonDict:
     return {"x-kubernetes-validations": [check.schema() for check in checks]}
 
 
-def _rfc3339(time: datetime) -> str:
+def rfc3339(time: datetime) -> str:
+    """Give a time in UTC as it is written in a status, to the millisecond."""
     return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -49,7 +51,7 @@ Identifier = Annotated[str, Field(min_length=1, max_length=253)]
 ObjectName = Annotated[str, Field(min_length=1, max_length=253, pattern=_NAME)]
 Argument = Annotated[str, Field(max_length=32768)]
 Count = Annotated[int, Field(ge=0, le=_MAX_COUNT)]
-Time = Annotated[datetime, PlainSerializer(_rfc3339, return_type=str, when_used="json")]
+Time = Annotated[datetime, PlainSerializer(rfc3339, return_type=str, when_used="json")]
 Quantity = Annotated[
     str,
     BeforeValidator(str),

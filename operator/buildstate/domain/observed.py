@@ -68,6 +68,7 @@ class Observed:
     namespace: str
     name: str
     uid: str
+    resource_version: str
     generation: int
     spec: BuildSpec
     state: BuildState | None

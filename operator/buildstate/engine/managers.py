@@ -1,12 +1,12 @@
 """The specification's StateManager and TransitionManager: thin classes over the pure domain."""
 
+import logging
 from dataclasses import dataclass, replace
 
 from buildstate.api import convert
 from buildstate.domain.actions import Act
 from buildstate.domain.errors import Conflict, Permanent, Transient
 from buildstate.domain.observed import Observed
-from buildstate.domain.patches import merge_patch
 from buildstate.domain.plan import Plan, plan
 from buildstate.domain.states import BuildState
 from buildstate.engine.act import act
@@ -14,7 +14,9 @@ from buildstate.engine.caches import Cache
 from buildstate.engine.observe import Observer
 from buildstate.engine.reports import Reporter
 from buildstate.engine.validators import StateValidator
-from buildstate.kube.ports import Clock, Key, Kube, Resource
+from buildstate.kube.ports import Clock, Document, Key, Kube, Resource
+
+logger = logging.getLogger(__name__)
 
 
 class TransitionManager:
@@ -24,11 +26,13 @@ class TransitionManager:
         self,
         kube: Kube,
         cache: Cache,
+        observer: Observer,
         validator: StateValidator,
         reporter: Reporter,
     ) -> None:
         self._kube = kube
         self._cache = cache
+        self._observer = observer
         self._validator = validator
         self._reporter = reporter
 
@@ -39,20 +43,27 @@ class TransitionManager:
         """
         self._refuse_illegal(observed, state)
         key = Key(observed.namespace, observed.name)
+        document = convert.document_of(state)
+        written = await self._write(key, observed.resource_version, document)
+        self._cache.put_build(written)
+        after = replace(observed, state=state, violations=())
+        if written.get("status") == document:
+            self._observer.wrote(key, written["metadata"]["resourceVersion"], after)
+        else:
+            logger.error("the API server stored another status than was written: is its CRD older?")
+        self._reporter.committed(observed, state)
+        return after
+
+    async def _write(self, key: Key, resource_version: str, document: Document) -> Document:
         build = self._cache.build(key)
-        if build is None or build.uid != observed.uid:
-            message = f"{key} is gone"
+        if build is None or build.resource_version != resource_version:
+            message = f"{key} changed since it was looked at"
             raise Conflict(message)
-        before = build.document.get("status") or {}
-        patch = merge_patch(before, convert.document_of(state))
         try:
-            written = await self._kube.patch_status(key, build.resource_version, patch)
+            return await self._kube.replace_status(build.document, document)
         except Conflict:
             await self._look_again(key)
             raise
-        self._cache.put_build(written)
-        self._reporter.committed(observed, state)
-        return replace(observed, state=state, violations=())
 
     def _refuse_illegal(self, observed: Observed, state: BuildState) -> None:
         if observed.state is None:

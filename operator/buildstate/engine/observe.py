@@ -47,6 +47,10 @@ class Observer:
             return observed
         return self._picture(build, reading, await self._confirmed(observed))
 
+    def wrote(self, key: Key, resource_version: str, after: Observed) -> None:
+        """Take note of our own write: what we made ourselves needs no parsing."""
+        self._readings[key] = Reading(resource_version, after.spec, after.state, ())
+
     def note(self, key: Key, pod: str, refusal: Refusal | None) -> bool:
         """Remember what the API server last said about that Pod; say whether that is news."""
         known = self._refusals.pop(key, None)
@@ -73,6 +77,7 @@ class Observer:
             namespace=build.key.namespace,
             name=build.key.name,
             uid=build.uid,
+            resource_version=build.resource_version,
             generation=metadata.get("generation", 0),
             spec=reading.spec,
             state=reading.state,

@@ -4,19 +4,22 @@ The typed models of the `kubernetes` package would cost more CPU than all the re
 so its client is used for configuration, credentials and transport.
 """
 
+import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
 import aiohttp
 from kubernetes.aio.client import ApiClient
 
+from buildstate.api.v1alpha1 import API_VERSION, KIND
 from buildstate.domain.errors import Conflict, Transient
 from buildstate.domain.names import MANAGED_BY, MANAGED_BY_LABEL
 from buildstate.kube.connections import bearer
 from buildstate.kube.errors import error_of
 from buildstate.kube.ports import Document, Key, Resource
+from buildstate.kube.traces import Request
 
 REQUEST_SECONDS = 25.0
 """Below the 34 s after which an API server gives up on a frozen etcd."""
@@ -29,8 +32,14 @@ _SELECTORS = {Resource.PODS: {"labelSelector": f"{MANAGED_BY_LABEL}={MANAGED_BY}
 class KubeClient:
     """Talks to one API server; fulfils `ports.Kube`. `namespaces` empty means all of them."""
 
-    def __init__(self, api: ApiClient, namespaces: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        api: ApiClient,
+        namespaces: tuple[str, ...] = (),
+        told: Callable[[Request], None] = lambda _request: None,
+    ) -> None:
         self._api = api
+        self._told = told
         self._namespaces = namespaces or ("",)
 
     async def list_all(self, resource: Resource, *, metadata_only: bool = False) -> list[Document]:
@@ -60,14 +69,11 @@ class KubeClient:
         except Conflict:
             return  # The name is another object's by now: ours is gone.
 
-    async def patch_status(self, key: Key, resource_version: str, patch: Document) -> Document:
-        """Write the status of the build, unless it is no longer at `resource_version`."""
-        _, document = await self._call(
-            "PATCH",
-            f"{_path(Resource.BUILDS, key)}/status",
-            body={"metadata": {"resourceVersion": resource_version}, "status": patch},
-            content_type="application/merge-patch+json",
-        )
+    async def replace_status(self, build: Document, status: Document) -> Document:
+        """Write the status of `build`, unless it is no longer at that resourceVersion."""
+        key = Key(build["metadata"]["namespace"], build["metadata"]["name"])
+        body = {**build, "apiVersion": API_VERSION, "kind": KIND, "status": status}
+        _, document = await self._call("PUT", f"{_path(Resource.BUILDS, key)}/status", body=body)
         return document
 
     async def _list(self, resource: Resource, namespace: str, accept: str | None) -> list[Document]:
@@ -88,11 +94,10 @@ class KubeClient:
         path: str,
         *,
         body: Document | None = None,
-        content_type: str = "application/json",
         accept: str | None = None,
         missing_is_fine: bool = False,
     ) -> tuple[int, Mapping[str, Any]]:
-        headers = {"Content-Type": content_type, "Accept": accept or "application/json"}
+        headers = {"Content-Type": "application/json", "Accept": accept or "application/json"}
         status, answer, retry_after = await self._exchange(method, path, headers, body)
         if status < 400:
             return status, json.loads(answer)
@@ -108,6 +113,7 @@ class KubeClient:
         body: Document | None,
     ) -> tuple[int, bytes, str | None]:
         configuration = self._api.configuration
+        code, began = 0, asyncio.get_running_loop().time()
         try:
             response = await self._api.rest_client.request(
                 method,
@@ -116,10 +122,13 @@ class KubeClient:
                 body=body,
                 _request_timeout=aiohttp.ClientTimeout(total=REQUEST_SECONDS),
             )
-            return response.status, await response.read(), response.getheader("Retry-After")
+            code = response.status
+            return code, await response.read(), response.getheader("Retry-After")
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             message = f"{method} {path.partition('?')[0]}: {type(error).__name__} {error}".rstrip()
             raise Transient(message) from error
+        finally:
+            self._told(Request.made(method, path, code, began))
 
 
 def _path(resource: Resource, key: Key) -> str:

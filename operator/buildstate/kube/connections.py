@@ -19,7 +19,10 @@ class NoCluster(Exception):
 
 
 class Connection:
-    """The client for the engine and sessions for kopf, over one pool."""
+    """The client for the engine and sessions for kopf, over one pool.
+
+    Only the sessions are traced: the client tells of its requests itself, which costs less.
+    """
 
     def __init__(self, configuration: Configuration, traces: Sequence[aiohttp.TraceConfig]) -> None:
         self._traces = list(traces)
@@ -28,7 +31,6 @@ class Connection:
         self._pool = aiohttp.TCPConnector(limit=POOL_SIZE, ssl=self.api.rest_client.ssl_context)
         # Reading proxy settings from the environment at each request costs more than the request.
         configuration.client_session_kwargs = {"connector": self._pool, "trust_env": False}
-        configuration.trace_configs = self._traces
 
     @property
     def server(self) -> str:
@@ -51,7 +53,7 @@ class Connection:
         await self._pool.close()
 
 
-async def connect(traces: Sequence[aiohttp.TraceConfig]) -> Connection:
+async def connect(traces: Sequence[aiohttp.TraceConfig] = ()) -> Connection:
     """Open the way to the API server: that of the Pod we run in, else that of the kubeconfig.
 
     Raises NoCluster where there is neither.

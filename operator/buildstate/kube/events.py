@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from buildstate.api.v1alpha1 import GROUP, KIND, VERSION
+from buildstate.api.v1alpha1 import API_VERSION, KIND
 from buildstate.domain import names
 from buildstate.domain.observed import Observed
 
@@ -30,7 +30,7 @@ def manifest(
             "namespace": observed.namespace,
         },
         "involvedObject": {
-            "apiVersion": f"{GROUP}/{VERSION}",
+            "apiVersion": API_VERSION,
             "kind": KIND,
             "name": observed.name,
             "namespace": observed.namespace,

@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
-from buildstate.api.v1alpha1 import GROUP, KIND, VERSION
+from buildstate.api.v1alpha1 import API_VERSION, GROUP, KIND
 from buildstate.domain.observed import Observed
 
 
 def owner_reference(observed: Observed) -> dict[str, Any]:
     """Give the reference to the build that controls what we make for it."""
     return {
-        "apiVersion": f"{GROUP}/{VERSION}",
+        "apiVersion": API_VERSION,
         "kind": KIND,
         "name": observed.name,
         "uid": observed.uid,

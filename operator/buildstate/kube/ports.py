@@ -53,5 +53,5 @@ class Kube(Protocol):
     async def delete(self, resource: Resource, key: Key, uid: str | None = None) -> None:
         """Delete one object, that very one where `uid` is given; one that is gone is no error."""
 
-    async def patch_status(self, key: Key, resource_version: str, patch: Document) -> Document:
-        """Write the status of the build, unless it is no longer at `resource_version`."""
+    async def replace_status(self, build: Document, status: Document) -> Document:
+        """Write the status of `build`, unless it is no longer at that resourceVersion."""

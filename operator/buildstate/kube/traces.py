@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 
 import aiohttp
-from yarl import URL
 
 _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 
@@ -19,6 +18,12 @@ class Request:
     resource: str
     code: int
     seconds: float
+
+    @staticmethod
+    def made(method: str, path: str, code: int, began: float) -> "Request":
+        """Give the request that began at that loop time and has its answer now."""
+        verb, resource = verb_and_resource(method, path)
+        return Request(verb, resource, code, asyncio.get_running_loop().time() - began)
 
 
 def tracing(told: Callable[[Request], None]) -> aiohttp.TraceConfig:
@@ -36,14 +41,15 @@ def tracing(told: Callable[[Request], None]) -> aiohttp.TraceConfig:
         context: SimpleNamespace,
         params: aiohttp.TraceRequestEndParams,
     ) -> None:
-        told(_request(params.method, params.url, params.response.status, context.began))
+        code, path = params.response.status, params.url.path_qs
+        told(Request.made(params.method, path, code, context.began))
 
     async def failed(
         _session: aiohttp.ClientSession,
         context: SimpleNamespace,
         params: aiohttp.TraceRequestExceptionParams,
     ) -> None:
-        told(_request(params.method, params.url, 0, context.began))
+        told(Request.made(params.method, params.url.path_qs, 0, context.began))
 
     trace = aiohttp.TraceConfig()
     trace.on_request_start.append(begin)
@@ -52,14 +58,10 @@ def tracing(told: Callable[[Request], None]) -> aiohttp.TraceConfig:
     return trace
 
 
-def _request(method: str, url: URL, code: int, began: float) -> Request:
-    verb, resource = verb_and_resource(method, url)
-    return Request(verb, resource, code, asyncio.get_running_loop().time() - began)
-
-
-def verb_and_resource(method: str, url: URL) -> tuple[str, str]:
+def verb_and_resource(method: str, path: str) -> tuple[str, str]:
     """Give the Kubernetes verb and the resource of a request, from its path alone."""
-    parts = [part for part in url.path.split("/") if part]
+    place, _, query = path.partition("?")
+    parts = [part for part in place.split("/") if part]
     rest = parts[2:] if parts[:1] == ["api"] else parts[3:]
     if rest[:1] == ["namespaces"]:
         rest = rest[2:]
@@ -68,6 +70,6 @@ def verb_and_resource(method: str, url: URL) -> tuple[str, str]:
     resource = "/".join([rest[0], *rest[2:3]])
     if method != "GET":
         return _VERBS.get(method, method.lower()), resource
-    if "watch" in url.query:
+    if "watch=true" in query:
         return "watch", resource
     return ("get" if len(rest) > 1 else "list"), resource
