@@ -8,8 +8,6 @@ from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-import kopf
-
 from buildstate.api.v1alpha1 import PLURAL
 from buildstate.clocks import SystemClock
 from buildstate.domain.errors import Transient
@@ -23,7 +21,7 @@ from buildstate.engine.queues import WorkQueue
 from buildstate.engine.reconcile import reconcile
 from buildstate.engine.reports import Reporter
 from buildstate.engine.validators import StateValidator
-from buildstate.handlers import lifecycle, watches
+from buildstate.handlers import lifecycle
 from buildstate.kube.client import KubeClient
 from buildstate.kube.connections import Connection, connect
 from buildstate.kube.ports import Key
@@ -105,11 +103,9 @@ def _tasks(operator: Operator) -> list[asyncio.Task[None]]:
 
 
 def _watch(operator: Operator) -> Coroutine[Any, Any, None]:
-    registry = kopf.OperatorRegistry()
-    lifecycle.register(registry, operator.connection, functools.partial(_prime, operator))
-    watches.register(registry, Inbox(operator.cache, operator.queue))
-    namespaces = operator.settings.namespaces
-    return kopf.operator(registry=registry, clusterwide=not namespaces, namespaces=namespaces)
+    inbox = Inbox(operator.cache, operator.queue)
+    prime = functools.partial(_prime, operator)
+    return lifecycle.operate(operator.connection, inbox, prime, operator.settings.namespaces)
 
 
 async def _prime(operator: Operator) -> None:

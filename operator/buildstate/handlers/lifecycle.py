@@ -1,11 +1,13 @@
 """How kopf is set up: as a runtime for watches and nothing else. It never writes to the cluster."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import kopf
 
 from buildstate.domain.names import MANAGED_BY, MANAGED_BY_LABEL
+from buildstate.engine.inboxes import Inbox
+from buildstate.handlers import watches
 from buildstate.handlers.storages import NoDiffBase, NoProgress
 from buildstate.kube.connections import Connection
 
@@ -13,12 +15,35 @@ SERVER_TIMEOUT = 290
 SILENCE_TIMEOUT = 70
 
 
-def register(
-    registry: kopf.OperatorRegistry,
+Prime = Callable[[], Awaitable[None]]
+
+_IDENTITY: Any = "buildstate-operator"
+"""Peering is off, but kopf asks the system for a user name unless it is given an identity."""
+
+
+def operate(
     connection: Connection,
-    prime: Callable[[], Awaitable[None]],
-) -> None:
-    """Set kopf up; `prime` fills our cache before kopf opens the first watch."""
+    inbox: Inbox,
+    prime: Prime,
+    namespaces: tuple[str, ...],
+) -> Coroutine[Any, Any, None]:
+    """Give kopf at work, to be awaited: it ends when the process is told to stop.
+
+    `prime` fills our cache before kopf opens the first watch; no namespaces are all of them.
+    """
+    registry = kopf.OperatorRegistry()
+    register(registry, connection, prime)
+    watches.register(registry, inbox)
+    return kopf.operator(
+        registry=registry,
+        identity=_IDENTITY,
+        clusterwide=not namespaces,
+        namespaces=namespaces,
+    )
+
+
+def register(registry: kopf.OperatorRegistry, connection: Connection, prime: Prime) -> None:
+    """Register what happens at the start and at each login."""
 
     @kopf.on.startup(registry=registry)
     async def start(settings: kopf.OperatorSettings, **_: Any) -> None:

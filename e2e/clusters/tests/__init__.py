@@ -1,0 +1,1 @@
+"""What of the clusters can be checked without starting one."""
