@@ -57,6 +57,27 @@ class Api:
         """Read a build."""
         return (await self._ask("GET", f"{self._builds}/{name}", None)).document
 
+    async def pods(self) -> list[Document]:
+        """List the Pods of the namespace."""
+        path = f"/api/v1/namespaces/{self.namespace}/pods"
+        items: list[Document] = (await self._ask("GET", path, None)).document["items"]
+        return items
+
+    async def set_pod_phase(self, name: str, phase: str) -> None:
+        """Say of a Pod what a kubelet would."""
+        path = f"/api/v1/namespaces/{self.namespace}/pods/{name}/status"
+        await self._ask("PATCH", path, {"status": {"phase": phase}})
+
+    async def replace_pod(self, name: str) -> None:
+        """Put a Pod that belongs to nobody in the place of another."""
+        pods = f"/api/v1/namespaces/{self.namespace}/pods"
+        now = {"gracePeriodSeconds": 0}
+        await self._ask("DELETE", f"{pods}/{name}", now)
+        container = {"name": "other", "image": "other"}
+        pod = {"metadata": {"name": name}, "spec": {"containers": [container]}}
+        created = await self._ask("POST", pods, {"apiVersion": "v1", "kind": "Pod", **pod})
+        assert created.code == 201, created.message
+
     async def post(self, path: str, body: Document) -> Answer:
         """Create anything else."""
         return await self._ask("POST", path, body)

@@ -264,6 +264,8 @@ class Failure(Model):
     """Tail of the container's termination message or log, or what the API server said."""
     attempt: Count = 0
     """Attempt that failed; 0 where none was running."""
+    pod: Annotated[str, Field(max_length=253)] = ""
+    """Pod of that attempt, whose logs tell more; empty where no Pod was at fault."""
     exit_code: Annotated[int, Field(ge=-(2**31), le=2**31 - 1)] | None = None
     """Exit code of the container, where one ended."""
 

@@ -12,7 +12,7 @@ from buildstate.domain.observed import Moment
 from buildstate.domain.outcomes import UNSTARTABLE
 from buildstate.domain.phases import BuildPhase, BuildStatus
 from buildstate.domain.recoveries import asks_cleanup, is_recovering, recovery_time
-from buildstate.domain.states import BuildState, Condition, WorkResult
+from buildstate.domain.states import BuildState, Condition, Failure, WorkResult
 from buildstate.domain.transitions import path, requestable
 
 TARGET_REACHED = "TargetReached"
@@ -118,11 +118,19 @@ def _failed(state: BuildState, prefix: str = "") -> Situation:
     if failure is None:
         return Situation(BuildStatus.FAILED, "Unknown", "the build is in ERROR")
     aborted = failure.category is ErrorCategory.ABORTED
-    where = f"{failure.phase}, attempt {failure.attempt}" if failure.attempt else failure.phase
-    code = "" if failure.exit_code is None else f", exit code {failure.exit_code}"
-    text = f"{prefix}{failure.reason} in {where}{code}: {failure.message}".rstrip(": \n")
+    text = f"{prefix}{failure.reason} in {_place(failure)}: {failure.message}".rstrip(": \n")
     status = BuildStatus.ABORTED if aborted else BuildStatus.FAILED
     return Situation(status, failure.category, text)
+
+
+def _place(failure: Failure) -> str:
+    parts = (
+        failure.phase,
+        f"attempt {failure.attempt}" if failure.attempt else "",
+        f"Pod {failure.pod}" if failure.pod else "",
+        "" if failure.exit_code is None else f"exit code {failure.exit_code}",
+    )
+    return ", ".join(part for part in parts if part)
 
 
 def _in_error(state: BuildState, moment: Moment) -> Situation:

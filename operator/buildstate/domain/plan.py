@@ -64,7 +64,8 @@ def _follow_steps(state: BuildState, moment: Moment) -> BuildState:
     start = state.phase
     for step in STEPS:
         state = step(state, moment)
-        if state.phase is not start:
+        # That a state was not believed is written down before anything else comes of it.
+        if state.phase is not start or moment.observed.violations:
             break
     return state
 
@@ -116,6 +117,7 @@ def _conclude(state: BuildState, outcome: Outcome, work: PhaseWork, moment: Mome
         reason=outcome.reason,
         message=outcome.message[-MAX_TAIL:],
         attempt=state.attempt,
+        pod=moment.observed.pod_name(state),
         exit_code=outcome.exit_code,
     )
     if state.attempt > work.backoff_limit:

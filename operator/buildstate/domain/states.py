@@ -58,6 +58,7 @@ class Transition:
 class Failure:
     """Why the build failed: the category, and what the phase's Pod said.
 
+    `pod` names the Pod whose logs tell more; it is empty where no Pod was at fault.
     `message` holds the tail of the container's termination message; `exit_code` is None where no
     container ended.
     """
@@ -67,6 +68,7 @@ class Failure:
     reason: str
     message: str = ""
     attempt: int = 0
+    pod: str = ""
     exit_code: int | None = None
 
 

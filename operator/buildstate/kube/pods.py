@@ -137,8 +137,7 @@ def owned(pod: Mapping[str, Any]) -> OwnedPod | None:
 def view(pod: Mapping[str, Any]) -> PodView:
     """Give the little of a Pod that the plan needs."""
     metadata, status = pod["metadata"], pod.get("status") or {}
-    statuses = status.get("containerStatuses") or [{}]
-    container = statuses[0].get("state") or {}
+    container = _own_container(status).get("state") or {}
     ended, waiting = container.get("terminated") or {}, container.get("waiting") or {}
     message = ended.get("message") or waiting.get("message") or status.get("message") or ""
     return PodView(
@@ -153,6 +152,12 @@ def view(pod: Mapping[str, Any]) -> PodView:
         message=message[-MAX_MESSAGE:],
         exit_code=ended.get("exitCode"),
     )
+
+
+def _own_container(status: Mapping[str, Any]) -> Mapping[str, Any]:
+    # Others may stand beside it, put there by an admission webhook.
+    statuses = status.get("containerStatuses") or ()
+    return next((one for one in statuses if one["name"] == CONTAINER), {})
 
 
 def _unschedulable(status: Mapping[str, Any]) -> str:
