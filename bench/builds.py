@@ -25,7 +25,7 @@ def build(namespace: str, name: str) -> dict[str, Any]:
 async def throughput(connection: Connection, namespace: str, builds: int, prefix: str) -> float:
     """Give builds a second when that many are applied at once."""
     kube = KubeClient(connection.api)
-    async with Watch(connection, Resource.BUILDS) as watch:
+    async with Watch(connection, Resource.BUILDS, "COMPLETE") as watch:
         began = perf_counter()
         names = [f"{prefix}-{number}" for number in range(builds)]
         await asyncio.gather(*(_run(kube, watch, namespace, name) for name in names))
@@ -36,7 +36,7 @@ async def latency(connection: Connection, namespace: str, builds: int) -> list[f
     """Give the seconds of each of that many builds, one at a time."""
     kube = KubeClient(connection.api)
     seconds = []
-    async with Watch(connection, Resource.BUILDS) as watch:
+    async with Watch(connection, Resource.BUILDS, "COMPLETE") as watch:
         for number in range(builds):
             began = perf_counter()
             await _run(kube, watch, namespace, f"alone-{number}")

@@ -3,7 +3,7 @@
 import asyncio
 from time import perf_counter
 
-from bench.pods import FLOOR_LABEL, Watch, pod
+from bench.pods import Watch, pod
 from buildstate.kube.client import KubeClient
 from buildstate.kube.connections import Connection
 from buildstate.kube.ports import Resource
@@ -14,7 +14,7 @@ PHASES = ("setup", "build", "test", "cleanup")
 async def throughput(connection: Connection, namespace: str, builds: int) -> float:
     """Give builds a second when that many are begun at once."""
     kube = KubeClient(connection.api)
-    async with Watch(connection, Resource.PODS, FLOOR_LABEL) as watch:
+    async with Watch(connection, Resource.PODS, "Succeeded") as watch:
         began = perf_counter()
         await asyncio.gather(
             *(_build(kube, watch, namespace, f"floor-{number}") for number in range(builds))
@@ -26,7 +26,7 @@ async def latency(connection: Connection, namespace: str, builds: int) -> list[f
     """Give the seconds of each of that many builds, one at a time."""
     kube = KubeClient(connection.api)
     seconds = []
-    async with Watch(connection, Resource.PODS, FLOOR_LABEL) as watch:
+    async with Watch(connection, Resource.PODS, "Succeeded") as watch:
         for number in range(builds):
             began = perf_counter()
             await _build(kube, watch, namespace, f"alone-{number}")

@@ -9,7 +9,6 @@ from buildstate.kube.connections import Connection
 from buildstate.kube.ports import Resource
 
 IMAGE = "simulated"
-FLOOR_LABEL = "bench.buildstate.dev/floor"
 
 
 def pod(namespace: str, name: str) -> dict[str, Any]:
@@ -24,7 +23,7 @@ def pod(namespace: str, name: str) -> dict[str, Any]:
     return {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"name": name, "namespace": namespace, "labels": {FLOOR_LABEL: "true"}},
+        "metadata": {"name": name, "namespace": namespace},
         "spec": {
             "restartPolicy": "Never",
             "automountServiceAccountToken": False,
@@ -36,12 +35,14 @@ def pod(namespace: str, name: str) -> dict[str, Any]:
 
 
 class Watch:
-    """Tells when objects have reached what is waited for, from one watch stream."""
+    """Tells when objects have reached the phase that is waited for, from one watch stream."""
 
-    def __init__(self, connection: Connection, resource: Resource, selector: str = "") -> None:
+    def __init__(self, connection: Connection, resource: Resource, phase: str) -> None:
         self._connection = connection
         group, plural = resource.value
-        self._url = f"{connection.server}{group}/{plural}?watch=true&labelSelector={selector}"
+        # Only what has ended is sent: what is on its way would cost the server and us time.
+        chosen = f"watch=true&fieldSelector=status.phase%3D{phase}"
+        self._url = f"{connection.server}{group}/{plural}?{chosen}"
         self._ends: dict[str, asyncio.Event] = {}
         self._task: asyncio.Task[None] | None = None
 
@@ -70,10 +71,4 @@ class Watch:
                         self._take(json.loads(line)["object"])
 
     def _take(self, document: Mapping[str, Any]) -> None:
-        if _has_ended(document):
-            self.end_of(document["metadata"]["name"]).set()
-
-
-def _has_ended(document: Mapping[str, Any]) -> bool:
-    status = document.get("status") or {}
-    return status.get("phase") in ("Succeeded", "COMPLETE")
+        self.end_of(document["metadata"]["name"]).set()

@@ -336,10 +336,8 @@ class BuildStatusModel(Model):
         tuple[PhaseRecord, ...],
         Field(
             max_length=8,
-            json_schema_extra={
-                "x-kubernetes-list-type": "map",
-                "x-kubernetes-list-map-keys": ["phase"],
-            },
+            # One writer writes it as a whole: no owner of each single field needs to be kept.
+            json_schema_extra={"x-kubernetes-list-type": "atomic"},
         ),
     ] = ()
     """Work of the phases in the present run."""

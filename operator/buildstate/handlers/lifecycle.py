@@ -65,7 +65,6 @@ def configure(settings: kopf.OperatorSettings) -> None:
     settings.posting.enabled = False
     settings.persistence.diffbase_storage = NoDiffBase()
     settings.persistence.progress_storage = NoProgress()
-    settings.queueing.idle_timeout = 0.5
     settings.watching.chunk_size = 500
     settings.watching.initial_streaming = False
     settings.watching.inactivity_timeout = SILENCE_TIMEOUT

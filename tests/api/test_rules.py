@@ -1,0 +1,42 @@
+from buildstate.api import rules
+from buildstate.api.rules import ROOT_RULES, Rule
+
+
+def test_a_rule_says_only_what_it_has() -> None:
+    assert {"rule": "true", "message": "no"} == Rule(rule="true", message="no").schema()
+
+
+def test_a_rule_has_one_message() -> None:
+    every = [thing for thing in vars(rules).values() if isinstance(thing, Rule)]
+    assert [] == [one.rule for one in every if bool(one.message) == bool(one.message_expression)]
+
+
+def test_a_message_has_one_line_as_the_api_server_demands() -> None:
+    assert [] == [one.message for one in ROOT_RULES if "\n" in one.message]
+
+
+def test_every_rule_of_the_module_is_at_a_place() -> None:
+    at_the_root = set(ROOT_RULES)
+    elsewhere = {
+        rules.ONE_VOLUME,
+        rules.CLASS_GOES_WITH_SIZE,
+        rules.SIZE_IS_POSITIVE,
+        rules.ARE_RESOURCES,
+        rules.REQUESTS_FIT_LIMITS,
+    }
+    every = {thing for thing in vars(rules).values() if isinstance(thing, Rule)}
+    assert every | set(rules.WORK_IS_FROZEN) == at_the_root | elsewhere
+
+
+def test_a_denied_transition_says_what_is_allowed() -> None:
+    expression = rules.TRANSITIONS.message_expression
+    assert (
+        "'TransitionViolation: BUILD -> ' + self.status.phase + "
+        "' is not a valid transition; allowed: TEST, ERROR'"
+    ) in expression
+    assert "allowed: none, it is final'" in expression
+
+
+def test_what_was_decided_upon_cannot_change() -> None:
+    frozen = [rule.field_path for rule in rules.WORK_IS_FROZEN]
+    assert [".spec.phases", ".spec.workspace", ".spec.serviceAccountName"] == frozen

@@ -1,0 +1,415 @@
+"""What is true of every plan, tried on worlds that change at random.
+
+The world here is pure: it keeps what is written, does what is planned, and lets Pods live and die.
+It may crash between a write and its acts, refuse Pods, and have its status altered.
+"""
+
+import itertools
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from tests.strategies import states
+from tests.worlds import NAME, NAMESPACE, NOW, UID, some_work
+
+from buildstate.api import convert
+from buildstate.domain import names
+from buildstate.domain.actions import Act, CreateClaim, CreatePod, DeleteClaim, DeletePod
+from buildstate.domain.errors import ErrorCategory
+from buildstate.domain.observed import ENDED, Observed, PodPhase, PodView, Refusal
+from buildstate.domain.phases import BuildPhase
+from buildstate.domain.plan import Plan, plan
+from buildstate.domain.specs import (
+    Action,
+    BuildSpec,
+    OnExhausted,
+    PhasesWork,
+    RecoveryPolicy,
+    RecoveryStrategy,
+    Request,
+    Workspace,
+)
+from buildstate.domain.states import BuildState, RequestOutcome, Transition
+from buildstate.domain.transitions import VALID_TRANSITIONS, path, requestable
+from buildstate.domain.validation import Violation, validate
+
+WAITING = ("", "ContainerCreating", "ErrImagePull", "ImagePullBackOff", "Unschedulable")
+MAX_PASSES = 12
+"""More passes than any world here needs to come to rest when nothing new happens."""
+
+works = st.builds(
+    some_work,
+    timeout_seconds=st.none() | st.integers(1, 120),
+    backoff_limit=st.integers(0, 2),
+)
+some = st.none() | works
+phases_works = st.builds(PhasesWork, setup=works, build=some, test=some, cleanup=some)
+workspaces = st.sampled_from([None, Workspace(size="1Gi"), Workspace(claim_name="theirs")])
+policies = st.builds(
+    RecoveryPolicy,
+    strategy=st.sampled_from(sorted(RecoveryStrategy, reverse=True)),
+    limit=st.integers(0, 2),
+    backoff_seconds=st.integers(0, 20),
+    on_exhausted=st.sampled_from(OnExhausted),
+)
+
+
+class World:
+    """One build, its Pods and its claim, as a cluster without any machinery would keep them."""
+
+    def __init__(self, spec: BuildSpec) -> None:
+        self.spec = spec
+        self.generation = 1
+        self.now: datetime = NOW
+        self.state: BuildState | None = None
+        self.pods: dict[str, PodView] = {}
+        self.claims: set[str] = set()
+        self.violations: tuple[Violation, ...] = ()
+        self.refusing: Refusal | None = None
+        self.refused: tuple[str, Refusal] | None = None
+        self.steps: list[Transition] = []
+        self.made = 0
+
+    def observed(self) -> Observed:
+        """The picture that the plan decides upon; a refusal counts only for the Pod it was for."""
+        seen = Observed(
+            namespace=NAMESPACE,
+            name=NAME,
+            uid=UID,
+            resource_version="1",
+            generation=self.generation,
+            spec=self.spec,
+            state=self.state,
+            violations=self.violations,
+            pods=tuple(self.pods.values()),
+        )
+        if self.refused is None or self.state is None:
+            return seen
+        pod, said = self.refused
+        return replace(seen, refusal=said) if seen.pod_name(self.state) == pod else seen
+
+    def decide(self) -> Plan:
+        """What the plan says now."""
+        return plan(self.observed(), self.now)
+
+    def pass_once(self, *, crashes: bool = False) -> Plan:
+        """One pass; it may end right after the write."""
+        decision = self.decide()
+        self._do_all(decision.releases)
+        self._write(decision.state)
+        if not crashes:
+            self._do_all(decision.needs)
+        return decision
+
+    def settle(self) -> Plan:
+        """Pass after pass until one writes nothing and does nothing new; give that one."""
+        for _ in range(MAX_PASSES):
+            before = self.refused
+            decision = self.pass_once()
+            if decision.state is None and self.refused == before:
+                return self.decide()
+        raise AssertionError(f"still writing after {MAX_PASSES} passes: {decision}")
+
+    def _write(self, state: BuildState | None) -> None:
+        if state is None:
+            return
+        before = self.state
+        known = before.sequence if before else 0
+        if before is not None and before.phase is not state.phase:
+            assert state.phase in VALID_TRANSITIONS[before.phase]
+            assert known + 1 == state.sequence
+        if before and before.last_request and state.last_request:
+            same = before.last_request.id == state.last_request.id
+            assert not same or before.last_request == state.last_request, "answered twice"
+        new = [step for step in state.history if step.sequence > known]
+        assert len(new) <= 1, "a write takes one edge at most"
+        self.steps += new
+        self.state = self._through_the_api_server(state)
+        self.violations = ()
+
+    def _through_the_api_server(self, state: BuildState) -> BuildState:
+        document = convert.document_of(state)
+        assert () == validate(document, UID).violations
+        stored = convert.state_of({"status": document})
+        assert stored is not None
+        assert stored == replace(state, digest=stored.digest)
+        return stored
+
+    def _do_all(self, acts: Iterable[Act]) -> None:
+        for wanted in acts:
+            self._do(wanted)
+
+    def _do(self, wanted: Act) -> None:
+        match wanted:
+            case CreatePod(name):
+                self._create_pod(name)
+            case DeletePod(name, uid):
+                assert self.pods[name].uid == uid
+                self.pods[name] = replace(self.pods[name], deleting=True)
+            case CreateClaim(name):
+                self.claims.add(name)
+            case DeleteClaim(name):
+                self.claims.discard(name)
+
+    def _create_pod(self, name: str) -> None:
+        assert self.state is not None
+        if self.refusing is not None:
+            self.refused = (name, self.refusing)
+            return
+        assert name not in self.pods
+        if self.state.workspace_claim is not None:
+            assert {self.state.workspace_claim} == self.claims, "a Pod needs its claim"
+        self.refused = None
+        self.made += 1
+        self.pods[name] = PodView(
+            name=name,
+            uid=f"pod-{self.made}",
+            resource_version="1",
+            phase=PodPhase.PENDING,
+            created=self.now,
+        )
+
+    @property
+    def known(self) -> BuildState:
+        """The state, once there is one."""
+        assert self.state is not None
+        return self.state
+
+    def live(self) -> list[PodView]:
+        """The Pods of which something may run."""
+        return [pod for pod in self.pods.values() if pod.is_live]
+
+    def change(self, **fields: Any) -> None:
+        """Change the spec, as somebody does with kubectl."""
+        self.spec = replace(self.spec, **fields)
+        self.generation += 1
+
+    def end_pods(self, phase: PodPhase, *, only_deleting: bool = False) -> None:
+        """Let what lives end."""
+        for pod in self.live():
+            if pod.deleting:
+                del self.pods[pod.name]
+            elif not only_deleting:
+                self.pods[pod.name] = replace(pod, phase=phase, waiting="")
+
+
+class Builds(RuleBasedStateMachine):
+    """People, kubelets and clocks do what they like; the laws hold."""
+
+    world: World
+
+    @initialize(
+        phases=phases_works,
+        workspace=workspaces,
+        recovery=policies,
+        wanted=st.sampled_from([BuildPhase.COMPLETE, *BuildPhase]),
+        suspend=st.sampled_from([False, False, False, True]),
+        done=st.integers(0, 5),
+    )
+    def applied(
+        self,
+        phases: PhasesWork,
+        workspace: Workspace | None,
+        recovery: RecoveryPolicy,
+        wanted: BuildPhase,
+        suspend: bool,
+        done: int,
+    ) -> None:
+        self.world = World(
+            BuildSpec(
+                phase=wanted,
+                suspend=suspend,
+                phases=phases,
+                workspace=workspace,
+                recovery=recovery,
+            )
+        )
+        for _ in range(done):
+            self.world.settle()
+            self.world.end_pods(PodPhase.SUCCEEDED)
+
+    # The operator.
+
+    @rule()
+    def one_pass(self) -> None:
+        self.world.pass_once()
+
+    @rule()
+    def a_pass_that_crashes_after_its_write(self) -> None:
+        self.world.pass_once(crashes=True)
+
+    @rule()
+    def passes_until_rest(self) -> None:
+        at_rest = self.world.settle()
+        assert at_rest.state is None
+        assert not at_rest.releases
+        waits = self.world.refused is not None
+        assert waits or not [act for act in at_rest.needs if not isinstance(act, DeletePod)]
+        assert not [act for act in at_rest.needs if isinstance(act, DeletePod)]
+        assert at_rest.wake_after is None or at_rest.wake_after > 0, "it would never sleep"
+
+    @rule(extra=st.sampled_from([0, 0, 0, 1, 40]))
+    def it_sleeps_until_it_is_woken(self, extra: int) -> None:
+        decision = self.world.settle()
+        self.world.now += timedelta(seconds=(decision.wake_after or 0) + extra)
+
+    # The cluster.
+
+    @precondition(lambda self: self.world.live())
+    @rule(phase=st.sampled_from(PodPhase), waiting=st.sampled_from(WAITING))
+    def a_pod_goes_on(self, phase: PodPhase, waiting: str) -> None:
+        if phase in ENDED:
+            self.world.end_pods(phase)
+        for pod in self.world.live():
+            self.world.pods[pod.name] = replace(pod, waiting=waiting, phase=phase)
+
+    @precondition(lambda self: self.world.live())
+    @rule()
+    def a_pod_ends_well_and_the_operator_sees_it(self) -> None:
+        self.world.end_pods(PodPhase.SUCCEEDED)
+        self.world.settle()
+
+    @precondition(lambda self: self.world.live())
+    @rule()
+    def a_pod_fails_and_the_operator_sees_it(self) -> None:
+        self.world.end_pods(PodPhase.FAILED)
+        self.world.settle()
+
+    @rule(slowly=st.booleans())
+    def somebody_deletes_the_pods(self, slowly: bool) -> None:
+        if not slowly:
+            self.world.pods.clear()
+        for pod in self.world.live():
+            self.world.pods[pod.name] = replace(pod, deleting=True)
+
+    @rule(answer=st.sampled_from([None, None, "not now", "never"]))
+    def the_cluster_takes_or_refuses_pods(self, answer: str | None) -> None:
+        self.world.refusing = (
+            Refusal(reason="No", message=answer, is_permanent=answer == "never") if answer else None
+        )
+
+    # People.
+
+    @rule(data=st.data())
+    def somebody_changes_the_spec(self, data: st.DataObject) -> None:
+        current = self.world.state.phase if self.world.state else BuildPhase.INIT
+        changes: dict[str, st.SearchStrategy[Any]] = {
+            "phase": st.sampled_from(requestable(current)),
+            "suspend": st.booleans(),
+            "recovery": policies,
+        }
+        if current in (BuildPhase.INIT, BuildPhase.ERROR):
+            changes |= {"phases": phases_works, "workspace": workspaces}
+        name = data.draw(st.sampled_from(sorted(changes)))
+        self.world.change(**{name: data.draw(changes[name])})
+
+    @rule(identity=st.sampled_from("abc"), action=st.sampled_from(Action))
+    def somebody_requests_an_act(self, identity: str, action: Action) -> None:
+        known = self.world.spec.request
+        if known is None or known.id != identity:
+            self.world.change(request=Request(id=identity, action=action))
+
+    @precondition(lambda self: self.world.state is not None)
+    @rule(claim=st.sampled_from([None, "theirs"]))
+    def somebody_alters_the_status(self, claim: str | None) -> None:
+        state = self.world.state
+        assert state is not None
+        self.world.state = replace(state, id="altered", workspace_claim=claim)
+        self.world.violations = (Violation(ErrorCategory.STATE_CORRUPTION, "id", "is altered"),)
+
+    # The laws.
+
+    @invariant()
+    def at_most_one_pod_lives(self) -> None:
+        assert len(self.world.live()) <= 1
+
+    @invariant()
+    def only_the_own_claim_is_ever_made(self) -> None:
+        assert self.world.claims <= {names.claim_name(NAME, UID)}
+
+    @invariant()
+    def the_history_is_a_legal_path_without_gap(self) -> None:
+        steps = self.world.steps
+        assert list(range(1, len(steps) + 1)) == [step.sequence for step in steps]
+        assert all(step.to in VALID_TRANSITIONS[step.origin] for step in steps)
+        assert all(a.to is b.origin for a, b in itertools.pairwise(steps))
+
+    @invariant()
+    def a_refused_request_changes_nothing_but_its_answer(self) -> None:
+        asked = self.world.observed()
+        unasked = replace(asked, spec=replace(asked.spec, request=None))
+        with_it = plan(asked, self.world.now)
+        result = with_it.state.last_request if with_it.state else None
+        is_new = asked.state is not None and asked.state.last_request != result
+        if not is_new or result is None or result.outcome is RequestOutcome.DONE:
+            return
+        without = plan(unasked, self.world.now)
+        assert with_it.state is not None
+        assert asked.state is not None
+        same = replace(with_it.state, last_request=asked.state.last_request)
+        assert replace(without.state or asked.state, timestamp=same.timestamp) == same
+        assert (without.releases, without.needs) == (with_it.releases, with_it.needs)
+
+    def teardown(self) -> None:
+        """When the faults end, the state asked for is reached, and then nothing is written."""
+        if not hasattr(self, "world"):
+            return
+        world = self.world
+        world.refusing = None
+        world.settle()
+        self._ask_for_the_end(world)
+        for _ in range(MAX_PASSES):
+            world.settle()
+            world.end_pods(PodPhase.SUCCEEDED)
+        state = world.state
+        assert state is not None
+        assert BuildPhase.COMPLETE is state.phase
+        assert not world.live()
+        assert Plan() == world.decide()
+
+    def _ask_for_the_end(self, world: World) -> None:
+        assert world.state is not None
+        world.end_pods(PodPhase.SUCCEEDED)
+        world.settle()
+        world.change(suspend=False, recovery=RecoveryPolicy())
+        if path(world.state.phase, BuildPhase.COMPLETE) is None:
+            world.end_pods(PodPhase.SUCCEEDED, only_deleting=True)
+            restart = Request(id="the end", action=Action.RESTART)
+            world.change(phase=BuildPhase.COMPLETE, request=restart)
+        else:
+            world.change(phase=BuildPhase.COMPLETE)
+
+
+Builds.TestCase.settings = settings(stateful_step_count=60)
+TestBuilds = Builds.TestCase
+
+
+# A sequence that somebody raised to the largest count of all leaves no room for a next one.
+altered = states.filter(lambda state: state.sequence < 2**53 - 10)
+
+
+@given(state=altered, recovery=policies, wanted=st.sampled_from(BuildPhase), suspend=st.booleans())
+def test_whatever_an_altered_state_holds_the_build_comes_to_rest(
+    state: BuildState, recovery: RecoveryPolicy, wanted: BuildPhase, suspend: bool
+) -> None:
+    world = World(BuildSpec(phase=wanted, suspend=suspend, recovery=recovery))
+    world.state = state
+    world.violations = (Violation(ErrorCategory.STATE_CORRUPTION, "digest", "is altered"),)
+    world.pass_once()
+    failure = world.known.failure
+    world.settle()
+    assert ErrorCategory.STATE_CORRUPTION == (failure and failure.category)
+    assert not world.live()
+
+
+@given(states)
+def test_nothing_that_an_altered_state_names_is_made_or_deleted(state: BuildState) -> None:
+    world = World(BuildSpec(phases=PhasesWork(build=some_work())))
+    world.state = state
+    world.violations = (Violation(ErrorCategory.STATE_CORRUPTION, "digest", "is altered"),)
+    decision = world.decide()
+    assert ((), ()) == (decision.releases, decision.needs)

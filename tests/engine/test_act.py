@@ -1,0 +1,111 @@
+from typing import Any
+
+import pytest
+from tests.doubles import RecordingKube
+from tests.worlds import CLAIM, NAMESPACE, UID, a_build, a_pod_document
+
+from buildstate.domain.actions import Act, CreateClaim, CreatePod, DeleteClaim, DeletePod
+from buildstate.domain.errors import AlreadyExists, Permanent, QuotaExceeded, Transient
+from buildstate.domain.observed import Refusal
+from buildstate.domain.phases import BuildPhase
+from buildstate.domain.specs import Workspace
+from buildstate.engine.act import act
+from buildstate.engine.caches import Cache
+from buildstate.kube.ports import Key, Resource
+
+OBSERVED = a_build().with_work().with_workspace().in_phase(BuildPhase.BUILD).observed()
+assert OBSERVED.state is not None
+POD = OBSERVED.pod_name(OBSERVED.state)
+CREATE = CreatePod(POD)
+CLAIMING = CreateClaim(CLAIM, Workspace(size="1Gi"))
+
+
+async def done(kube: RecordingKube, *acts: Act) -> Refusal | None:
+    """What became of the acts."""
+    return await act(acts, OBSERVED, kube, Cache())
+
+
+def found(**metadata: Any) -> RecordingKube:
+    """A cluster in which the name of the Pod is taken already."""
+    document = a_pod_document(POD)
+    document["metadata"] |= metadata
+    return RecordingKube({Resource.PODS: [document]}, create=[AlreadyExists("taken")])
+
+
+async def test_the_acts_are_done_in_their_order() -> None:
+    kube = RecordingKube()
+    stray = DeletePod("stray", "its-uid")
+    assert await done(kube, stray, CLAIMING, CREATE, DeleteClaim(CLAIM)) is None
+    expected = [
+        ("delete", Resource.PODS, Key(NAMESPACE, "stray"), "its-uid"),
+        ("create", Resource.CLAIMS, CLAIM),
+        ("create", Resource.PODS, POD),
+        ("delete", Resource.CLAIMS, Key(NAMESPACE, CLAIM), None),
+    ]
+    assert expected == kube.calls
+
+
+async def test_a_pod_that_was_made_is_known_at_once() -> None:
+    cache = Cache()
+    await act([CREATE], OBSERVED, RecordingKube(), cache)
+    assert [POD] == [view.name for view in cache.pods(UID)]
+
+
+async def test_a_pod_that_is_there_and_ours_is_the_same_success() -> None:
+    kube, cache = found(), Cache()
+    assert await act([CREATE], OBSERVED, kube, cache) is None
+    assert [POD] == [view.name for view in cache.pods(UID)]
+    assert ("get", Resource.PODS, Key(NAMESPACE, POD)) == kube.calls[-1]
+
+
+@pytest.mark.parametrize("references", [[], None], ids=["nobodys", "none at all"])
+async def test_a_name_that_is_anothers_is_a_refusal(references: object) -> None:
+    refusal = await done(found(ownerReferences=references), CREATE)
+    assert refusal is not None
+    assert ("NameTaken", True) == (refusal.reason, refusal.is_permanent)
+    assert POD in refusal.message
+
+
+async def test_a_name_that_an_earlier_build_of_that_name_holds_is_a_refusal() -> None:
+    document = a_pod_document(POD, owner_uid="of before")
+    kube = RecordingKube({Resource.PODS: [document]}, create=[AlreadyExists("taken")])
+    refusal = await done(kube, CREATE)
+    assert "NameTaken" == (refusal and refusal.reason)
+
+
+async def test_a_pod_that_is_still_going_is_waited_for() -> None:
+    with pytest.raises(Transient, match="of before is still going"):
+        await done(found(deletionTimestamp="2026-03-01T12:00:00Z"), CREATE)
+
+
+async def test_a_pod_that_went_between_two_looks_is_tried_again() -> None:
+    with pytest.raises(Transient, match="trying again"):
+        await done(RecordingKube(create=[AlreadyExists("taken")]), CREATE)
+
+
+async def test_a_quota_that_is_used_up_is_a_refusal_for_now() -> None:
+    expected = Refusal(reason="QuotaExceeded", message="exceeded quota", is_permanent=False)
+    assert expected == await done(RecordingKube(create=[QuotaExceeded("exceeded quota")]), CREATE)
+
+
+async def test_what_is_forbidden_is_a_refusal_for_good() -> None:
+    kube = RecordingKube(create=[Permanent("violates PodSecurity", reason="Forbidden")])
+    expected = Refusal(reason="Forbidden", message="violates PodSecurity", is_permanent=True)
+    assert expected == await done(kube, CREATE)
+
+
+async def test_after_a_refusal_nothing_is_done() -> None:
+    kube = RecordingKube(create=[QuotaExceeded("no room for a claim")])
+    await done(kube, CLAIMING, CREATE)
+    assert [("create", Resource.CLAIMS, CLAIM)] == kube.calls
+
+
+async def test_an_unknown_outcome_is_raised() -> None:
+    with pytest.raises(Transient, match="timeout"):
+        await done(RecordingKube(create=[Transient("timeout")]), CREATE)
+
+
+async def test_no_acts_are_no_calls() -> None:
+    kube = RecordingKube()
+    assert await done(kube) is None
+    assert [] == kube.calls

@@ -1,0 +1,191 @@
+from copy import deepcopy
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+from tests.doubles import RecordingKube, seen
+from tests.worlds import NAME, NAMESPACE, UID, ABuild, a_build, a_document, a_pod_document
+
+from buildstate.domain.errors import ErrorCategory
+from buildstate.domain.observed import Refusal
+from buildstate.domain.phases import BuildPhase
+from buildstate.domain.states import WorkResult
+from buildstate.engine.caches import Cache
+from buildstate.engine.observe import Observer
+from buildstate.engine.validators import StateValidator
+from buildstate.kube import pods
+from buildstate.kube.ports import Key, Resource
+
+KEY = Key(NAMESPACE, NAME)
+WORKING = a_build().with_work().in_phase(BuildPhase.BUILD).written()
+REFUSAL = Refusal(reason="QuotaExceeded", message="no room", is_permanent=False)
+
+
+def pod_of(world: ABuild) -> str:
+    """The name of the Pod of the present attempt."""
+    return world.observed().pod_name(world.known)
+
+
+class Eye:
+    """An observer with what lies behind it."""
+
+    def __init__(self, document: dict[str, Any] | None = None, **objects: Any) -> None:
+        self.cache = Cache()
+        self.kube = RecordingKube(objects.get("objects"))
+        self.validations: list[bool] = []
+        validator = StateValidator(lambda valid, _: self.validations.append(valid))
+        self.observer = Observer(self.cache, self.kube, validator)
+        if document is not None:
+            self.cache.put_build(document)
+
+
+async def test_what_is_gone_is_nothing() -> None:
+    assert await Eye().observer.observe(KEY) is None
+
+
+async def test_the_picture_shows_what_the_cache_knows() -> None:
+    eye = Eye(WORKING.document(3, phase="TEST"))
+    owned = pods.owned(a_pod_document(pod_of(WORKING), phase="Running"))
+    assert owned is not None
+    eye.cache.put_pod(owned)
+    picture = seen(await eye.observer.observe(KEY))
+    assert (NAMESPACE, NAME, UID, 1) == (
+        picture.namespace,
+        picture.name,
+        picture.uid,
+        picture.generation,
+    )
+    assert (BuildPhase.TEST, BuildPhase.BUILD, (), False) == (
+        picture.spec.phase,
+        picture.state and picture.state.phase,
+        picture.violations,
+        picture.deleting,
+    )
+    assert [pod_of(WORKING)] == [pod.name for pod in picture.pods]
+    assert [] == eye.kube.calls
+
+
+async def test_a_new_build_has_no_state_and_no_violation() -> None:
+    eye = Eye(a_document())
+    picture = seen(await eye.observer.observe(KEY))
+    assert (None, (), []) == (picture.state, picture.violations, eye.validations)
+
+
+async def test_a_build_that_is_being_deleted_says_so() -> None:
+    document = a_document()
+    document["metadata"]["deletionTimestamp"] = "2026-03-01T12:00:00Z"
+    assert seen(await Eye(document).observer.observe(KEY)).deleting
+
+
+async def test_one_version_is_read_once() -> None:
+    eye = Eye(WORKING.document(3))
+    for _ in range(3):
+        await eye.observer.observe(KEY)
+    assert [True] == eye.validations
+    eye.cache.put_build(WORKING.document(4))
+    await eye.observer.observe(KEY)
+    assert [True, True] == eye.validations
+
+
+async def test_an_altered_state_is_a_violation() -> None:
+    document = deepcopy(WORKING.document(3))
+    document["status"]["attempt"] = 7
+    picture = seen(await Eye(document).observer.observe(KEY))
+    assert ["digest"] == [violation.field for violation in picture.violations]
+
+
+async def test_a_state_copied_from_another_build_is_a_violation() -> None:
+    document = WORKING.document(3)
+    document["metadata"]["uid"] = "another"
+    picture = seen(await Eye(document).observer.observe(KEY))
+    assert ["id"] == [violation.field for violation in picture.violations]
+
+
+async def test_a_state_that_cannot_be_read_is_a_violation() -> None:
+    document = deepcopy(WORKING.document(3))
+    document["status"]["history"] = [{"sequence": 1}]
+    picture = seen(await Eye(document).observer.observe(KEY))
+    violation = picture.violations[0]
+    assert (ErrorCategory.STATE_CORRUPTION, "history.0.from") == (
+        violation.category,
+        violation.field,
+    )
+    assert (BuildPhase.BUILD, 2) == (
+        picture.state and picture.state.phase,
+        picture.state and picture.state.sequence,
+    )
+
+
+async def test_an_intent_that_the_crd_refuses_is_a_surprise() -> None:
+    with pytest.raises(ValidationError):
+        await Eye(a_document(phase="BREAK")).observer.observe(KEY)
+
+
+# When an attempt has failed, the next one begins only after its Pod is truly gone.
+
+BETWEEN = replace(
+    WORKING.attempted(1, WorkResult.FAILED), spec=WORKING.with_work(backoff_limit=1).spec
+)
+
+
+async def test_the_end_of_a_failed_attempt_is_confirmed_live() -> None:
+    live = a_pod_document(pod_of(BETWEEN), phase="Running")
+    eye = Eye(BETWEEN.document(3), objects={Resource.PODS: [live]})
+    picture = seen(await eye.observer.observe(KEY))
+    assert [pod_of(BETWEEN)] == [pod.name for pod in picture.live_pods]
+    assert [("get", Resource.PODS, Key(NAMESPACE, pod_of(BETWEEN)))] == eye.kube.calls
+
+
+async def test_a_failed_attempt_whose_pod_is_gone_has_ended() -> None:
+    picture = seen(await Eye(BETWEEN.document(3)).observer.observe(KEY))
+    assert () == picture.pods
+
+
+async def test_a_failed_attempt_whose_pod_is_known_needs_no_live_look() -> None:
+    eye = Eye(BETWEEN.document(3))
+    owned = pods.owned(a_pod_document(pod_of(BETWEEN), phase="Failed"))
+    assert owned is not None
+    eye.cache.put_pod(owned)
+    await eye.observer.observe(KEY)
+    assert [] == eye.kube.calls
+
+
+# Refusals.
+
+
+async def test_a_refusal_is_seen_by_the_attempt_that_it_was_for() -> None:
+    eye = Eye(WORKING.document(3))
+    eye.observer.note(KEY, pod_of(WORKING), REFUSAL)
+    assert REFUSAL == seen(await eye.observer.observe(KEY)).refusal
+
+
+async def test_the_refusal_of_an_earlier_attempt_says_nothing_about_this_one() -> None:
+    eye = Eye(WORKING.document(3))
+    eye.observer.note(KEY, pod_of(WORKING), REFUSAL)
+    eye.cache.put_build(WORKING.attempted(2).document(4))
+    assert seen(await eye.observer.observe(KEY)).refusal is None
+
+
+async def test_a_refusal_is_forgotten_when_it_went_well() -> None:
+    eye = Eye(WORKING.document(3))
+    eye.observer.note(KEY, pod_of(WORKING), REFUSAL)
+    eye.observer.note(KEY, pod_of(WORKING), None)
+    assert seen(await eye.observer.observe(KEY)).refusal is None
+
+
+async def test_a_build_that_is_gone_is_forgotten() -> None:
+    eye = Eye(WORKING.document(3))
+    eye.observer.note(KEY, pod_of(WORKING), REFUSAL)
+    eye.cache.drop_build(WORKING.document(4))
+    await eye.observer.observe(KEY)
+    eye.cache.put_build(WORKING.document(5))
+    assert seen(await eye.observer.observe(KEY)).refusal is None
+
+
+def test_only_what_differs_from_before_is_news() -> None:
+    observer = Eye().observer
+    other = replace(REFUSAL, message="less room")
+    said = [("p", None), ("p", REFUSAL), ("p", REFUSAL), ("q", REFUSAL), ("q", other), ("q", None)]
+    news = [observer.note(KEY, pod, refusal) for pod, refusal in said]
+    assert [False, True, False, True, True, True] == news

@@ -1,0 +1,335 @@
+"""Worlds for the tests: a build in every situation, said in words.
+
+    a_build().with_work(BUILD).in_phase(BUILD).with_pod(FAILED, exit_code=3).observed()
+
+`written` is the point at which the operator wrote its status; what is said after it (another
+target, a request, a Pod that ended) is news to it.
+"""
+
+import itertools
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from buildstate.api import convert
+from buildstate.domain import names
+from buildstate.domain.conditions import summarise
+from buildstate.domain.errors import ErrorCategory
+from buildstate.domain.observed import Moment, Observed, PodPhase, PodView, Refusal
+from buildstate.domain.phases import WORK_PHASES, BuildPhase, BuildStatus
+from buildstate.domain.specs import (
+    Action,
+    BuildSpec,
+    OnExhausted,
+    PhasesWork,
+    PhaseWork,
+    RecoveryPolicy,
+    RecoveryStrategy,
+    Request,
+    Workspace,
+)
+from buildstate.domain.states import (
+    BuildState,
+    Failure,
+    PhaseRecord,
+    RecoveryState,
+    RequestOutcome,
+    RequestResult,
+    Transition,
+    WorkResult,
+)
+from buildstate.domain.transitions import path
+from buildstate.domain.validation import Violation
+
+NAMESPACE = "team"
+NAME = "demo"
+UID = "6f0d4a5e-0001-4000-8000-000000000001"
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+"""The time at which everything happens unless a test says otherwise."""
+
+CLAIM = names.claim_name(NAME, UID)
+FORWARD = (*(phase for phase in BuildPhase if phase is not BuildPhase.ERROR),)
+
+
+def after(seconds: float) -> datetime:
+    """The time so many seconds after NOW."""
+    return NOW + timedelta(seconds=seconds)
+
+
+def some_work(**fields: Any) -> PhaseWork:
+    """The work of one phase."""
+    return PhaseWork(**{"image": "busybox:1.37", "command": ("true",), **fields})
+
+
+@dataclass(frozen=True, kw_only=True)
+class ABuild:
+    """A build in the making; each word gives a new one."""
+
+    spec: BuildSpec = field(default_factory=BuildSpec)
+    state: BuildState | None = None
+    pods: tuple[PodView, ...] = ()
+    violations: tuple[Violation, ...] = ()
+    refusal: Refusal | None = None
+    generation: int = 1
+    version: str = "1"
+    deleting: bool = False
+
+    # What is asked for.
+
+    def wanting(self, **fields: Any) -> "ABuild":
+        """Change the spec."""
+        return replace(self, spec=replace(self.spec, **fields), generation=self.generation + 1)
+
+    def asking_for(self, phase: BuildPhase) -> "ABuild":
+        """Ask for that phase."""
+        return self.wanting(phase=phase)
+
+    def suspended(self) -> "ABuild":
+        """Start nothing new."""
+        return self.wanting(suspend=True)
+
+    def with_work(self, *phases: BuildPhase, **fields: Any) -> "ABuild":
+        """Give those phases work, all four if none is named."""
+        named = {phase.lower(): some_work(**fields) for phase in phases or WORK_PHASES}
+        return self.wanting(phases=replace(self.spec.phases, **named))
+
+    def with_workspace(self, **fields: Any) -> "ABuild":
+        """Share a volume, of one gigabyte unless something else is said."""
+        return self.wanting(workspace=Workspace(**(fields or {"size": "1Gi"})))
+
+    def restarting(self, *, then: OnExhausted = OnExhausted.STOP, **fields: Any) -> "ABuild":
+        """Leave ERROR by itself."""
+        policy = RecoveryPolicy(strategy=RecoveryStrategy.RESTART, on_exhausted=then, **fields)
+        return self.wanting(recovery=policy)
+
+    def requesting(self, action: Action, identity: str = "r1") -> "ABuild":
+        """Ask for one act."""
+        return self.wanting(request=Request(id=identity, action=action))
+
+    # Where it is.
+
+    def in_phase(self, phase: BuildPhase, **fields: Any) -> "ABuild":
+        """Have walked to that phase, with everything before it done."""
+        steps = (BuildPhase.INIT, *(path(BuildPhase.INIT, phase) or ()))
+        state = BuildState(
+            id=UID,
+            timestamp=NOW,
+            phase=phase,
+            status=BuildStatus.PENDING,
+            target=self.spec.phase,
+            sequence=len(steps) - 1,
+            start_time=NOW,
+            history=tuple(
+                Transition(sequence=number, origin=origin, to=to, reason="Advanced", time=NOW)
+                for number, (origin, to) in enumerate(itertools.pairwise(steps), 1)
+            ),
+            phases=tuple(a_record(step) for step in steps[:-1] if self.spec.work(step)),
+        )
+        return replace(self, state=replace(self._at_work(state), **fields))
+
+    def _at_work(self, state: BuildState) -> BuildState:
+        if self.spec.work(state.phase) is None:
+            return state
+        record = a_record(state.phase, WorkResult.RUNNING)
+        sized = self.spec.workspace is not None and self.spec.workspace.size is not None
+        return replace(
+            state.with_record(record), attempt=1, workspace_claim=CLAIM if sized else None
+        )
+
+    def in_error(
+        self,
+        category: ErrorCategory = ErrorCategory.PHASE_FAILED,
+        *,
+        restarts: int = 0,
+        exhausted: bool = False,
+        **fields: Any,
+    ) -> "ABuild":
+        """Have failed in BUILD."""
+        base = self.in_phase(BuildPhase.BUILD).known
+        step = Transition(
+            sequence=base.sequence + 1,
+            origin=BuildPhase.BUILD,
+            to=BuildPhase.ERROR,
+            reason=category,
+            time=NOW,
+        )
+        state = replace(
+            base,
+            phase=BuildPhase.ERROR,
+            sequence=step.sequence,
+            attempt=0,
+            history=(*base.history, step),
+            failure=Failure(
+                category=category, phase=BuildPhase.BUILD, reason="Error", attempt=1, exit_code=1
+            ),
+            recovery=RecoveryState(attempts=restarts, exhausted=exhausted),
+            phases=tuple(replace(record, result=WorkResult.FAILED) for record in base.phases[-1:]),
+        )
+        return replace(self, state=replace(state, **fields))
+
+    def attempted(
+        self, number: int, result: WorkResult = WorkResult.RUNNING, at: datetime = NOW
+    ) -> "ABuild":
+        """Be at that attempt of the present phase."""
+        record = replace(
+            a_record(self.known.phase, result), attempts=number, attempt_time=at, start_time=at
+        )
+        return replace(self, state=replace(self.known.with_record(record), attempt=number))
+
+    def answered(self, action: Action, identity: str = "r1") -> "ABuild":
+        """Have answered that request before."""
+        result = RequestResult(
+            id=identity,
+            action=action,
+            outcome=RequestOutcome.DONE,
+            reason="Accepted",
+            message="",
+            time=NOW,
+        )
+        return replace(self, state=replace(self.known, last_request=result))
+
+    def written(self, now: datetime = NOW) -> "ABuild":
+        """Have its status written as the operator writes it."""
+        moment = Moment(observed=self.observed(), now=now)
+        return replace(self, state=summarise(self.known, moment))
+
+    # What its world holds.
+
+    def with_pod(self, phase: PodPhase = PodPhase.RUNNING, **fields: Any) -> "ABuild":
+        """Have the Pod of the present attempt."""
+        return self._and_pod(self.observed().pod_name(self.known), phase, **fields)
+
+    def with_stray(self, phase: PodPhase = PodPhase.RUNNING, **fields: Any) -> "ABuild":
+        """Have a Pod of an earlier attempt."""
+        return self._and_pod("demo-build-of-before", phase, **fields)
+
+    def _and_pod(self, name: str, phase: PodPhase, **fields: Any) -> "ABuild":
+        return replace(self, pods=(*self.pods, a_pod(name, phase, **fields)))
+
+    def refused(self, reason: str = "Forbidden", *, is_permanent: bool = True) -> "ABuild":
+        """Have had its Pod refused."""
+        said = Refusal(reason=reason, message=f"{reason}: no Pod", is_permanent=is_permanent)
+        return replace(self, refusal=said)
+
+    def violating(self, *violations: Violation) -> "ABuild":
+        """Have a stored state that breaks laws."""
+        return replace(self, violations=violations)
+
+    def being_deleted(self) -> "ABuild":
+        """Have been deleted, with something that still holds it."""
+        return replace(self, deleting=True)
+
+    # What comes of it.
+
+    @property
+    def known(self) -> BuildState:
+        """The state, which a test that asks for it has given."""
+        assert self.state is not None
+        return self.state
+
+    def observed(self) -> Observed:
+        """The picture that the plan decides upon."""
+        return Observed(
+            namespace=NAMESPACE,
+            name=NAME,
+            uid=UID,
+            resource_version=self.version,
+            generation=self.generation,
+            spec=self.spec,
+            state=self.state,
+            deleting=self.deleting,
+            violations=self.violations,
+            pods=self.pods,
+            refusal=self.refusal,
+        )
+
+    def moment(self, now: datetime = NOW) -> Moment:
+        """The build at one moment."""
+        return Moment(observed=self.observed(), now=now)
+
+    def document(self, version: int = 1, **spec: Any) -> dict[str, Any]:
+        """The build as the API server sends it; the spec is what is given here."""
+        status = {"status": convert.document_of(self.state)} if self.state else {}
+        return {**a_document(version, **spec), **status}
+
+
+def a_build() -> ABuild:
+    """A new build, without a status."""
+    return ABuild()
+
+
+def a_record(phase: BuildPhase, result: WorkResult = WorkResult.SUCCEEDED) -> PhaseRecord:
+    """The record of one phase's work."""
+    ended = None if result is WorkResult.RUNNING else NOW
+    return PhaseRecord(
+        phase=phase,
+        result=result,
+        attempts=1,
+        start_time=NOW,
+        attempt_time=NOW,
+        completion_time=ended,
+    )
+
+
+def a_pod(name: str, phase: PodPhase = PodPhase.RUNNING, **fields: Any) -> PodView:
+    """One Pod as the plan sees it."""
+    plain: dict[str, Any] = {"uid": f"uid-of-{name}", "resource_version": "1", "created": NOW}
+    return PodView(**{**plain, **fields, "name": name, "phase": phase})
+
+
+def a_document(
+    version: int = 1, *, name: str = NAME, uid: str = UID, **spec: Any
+) -> dict[str, Any]:
+    """A build as the API server sends it before the first status write."""
+    return {
+        "apiVersion": "buildstate.dev/v1alpha1",
+        "kind": "BuildState",
+        "metadata": {
+            "name": name,
+            "namespace": NAMESPACE,
+            "uid": uid,
+            "resourceVersion": str(version),
+            "generation": 1,
+            "creationTimestamp": "2026-03-01T12:00:00Z",
+            "managedFields": [{"manager": "kubectl"}],
+        },
+        "spec": spec,
+    }
+
+
+def a_pod_document(
+    name: str,
+    version: int = 1,
+    *,
+    uid: str | None = None,
+    owner: str = NAME,
+    owner_uid: str = UID,
+    **status: Any,
+) -> dict[str, Any]:
+    """A Pod of a build as the API server sends it."""
+    reference = {
+        "apiVersion": "buildstate.dev/v1alpha1",
+        "kind": "BuildState",
+        "name": owner,
+        "uid": owner_uid,
+        "controller": True,
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": name,
+            "namespace": NAMESPACE,
+            "uid": uid or f"uid-of-{name}",
+            "resourceVersion": str(version),
+            "creationTimestamp": "2026-03-01T12:00:00Z",
+            "ownerReferences": [reference],
+        },
+        "status": {"phase": "Pending", **status},
+    }
+
+
+def every_work(**fields: Any) -> PhasesWork:
+    """The same work in each phase."""
+    work = some_work(**fields)
+    return PhasesWork(setup=work, build=work, test=work, cleanup=work)
