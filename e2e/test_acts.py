@@ -18,10 +18,11 @@ def request(name: str, action: str) -> dict[str, str]:
 
 
 def a_long_build(namespace: Namespace, name: str) -> None:
-    phases = {"build": work("sleep 600"), "cleanup": work("true")}
+    phases = {"setup": work("true"), "build": work("sleep 600"), "cleanup": work("true")}
     namespace.apply(build(name, workspace={"size": "16Mi"}, phases=phases))
     namespace.wait(name, fares("Running", "BUILD"))
-    namespace.kubectl("wait", "--for=condition=Ready", "pod", "--all", "--timeout=60s")
+    chosen = "-l=buildstate.dev/phase=BUILD"
+    namespace.kubectl("wait", "--for=condition=Ready", "pod", chosen, "--timeout=60s")
 
 
 @pytest.mark.parametrize("how", ABORTS.values(), ids=ABORTS.keys())

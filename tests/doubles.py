@@ -74,6 +74,9 @@ class Told:
         self.figures: list[Call] = []
         self.events: list[dict[str, Any]] = []
 
+    def transition_lost(self, origin: str, to: str, result: str) -> None:
+        self.figures.append(("lost", origin, to, result))
+
     def state_changed(self, state: BuildState) -> None:
         self.figures.append(("state", state.phase, state.status))
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from buildstate.api.v1alpha1 import PLURAL
 from buildstate.clocks import SystemClock
-from buildstate.domain.errors import Transient
+from buildstate.domain.errors import BuildStateError
 from buildstate.engine import sweeps, workers
 from buildstate.engine.caches import Cache
 from buildstate.engine.inboxes import Inbox
@@ -119,7 +119,7 @@ async def _patiently(operator: Operator) -> list[Key]:
     while True:
         try:
             return await sweeps.prime(operator.cache, operator.kube)
-        except Transient as error:
+        except BuildStateError as error:
             logger.warning("the cluster is not there yet, trying again: %s", error)
             await asyncio.sleep(PRIME_AGAIN_AFTER)
 
@@ -129,7 +129,7 @@ async def _sweep(operator: Operator) -> None:
         await asyncio.sleep(operator.settings.sweep_seconds * random.uniform(0.8, 1.2))  # noqa: S311
         try:
             changed = await sweeps.sweep(operator.cache, operator.kube)
-        except Transient as error:
+        except BuildStateError as error:
             logger.warning("the sweep failed, the next one may not: %s", error)
             continue
         for key in changed:

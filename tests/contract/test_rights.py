@@ -99,6 +99,8 @@ ACTS = {
     "abort by request": patch(request("Abort"), UPDATERS),
     "restart": patch(request("Restart"), UPDATERS, "failed"),
     "cleanup": patch(request("Cleanup"), RELEASERS, "failed"),
+    "restart by recovery": patch({"recovery": {"strategy": "Restart"}}, UPDATERS, "failed"),
+    "clean up by recovery": patch({"recovery": {"onExhausted": "Cleanup"}}, RELEASERS, "failed"),
     "take a request back": patch({"request": None}, UPDATERS, "requesting"),
     "repeat a request": patch(request("Restart", "pending"), UPDATERS, "requesting"),
     "replace a pending request": patch(request("Cleanup"), RELEASERS, "requesting"),
@@ -131,7 +133,7 @@ SAID = {
         f'missing verb "restart" {TRANSITION_HELP}author'
     ),
     ("edit", "cleanup"): (
-        'User "edit" may not request Cleanup of BuildState rights/failed: '
+        'User "edit" may not clean up BuildState rights/failed: '
         f'missing verb "cleanup" {TRANSITION_HELP}releaser'
     ),
     ("author", "add work"): (
@@ -253,7 +255,7 @@ def test_a_verb_in_another_namespace_opens_nothing(rights: Refusal, installed: C
     "right",
     [
         "watch buildstates",
-        "patch buildstates --subresource=status",
+        "update buildstates --subresource=status",
         "create pods",
         "delete pods",
         "create persistentvolumeclaims",

@@ -369,6 +369,27 @@ SITUATIONS = {
         status="Aborted",
         reason="Aborted",
     ),
+    "an aborted build removes ended Pods too, since they hold its workspace": Case(
+        world=CLAIMED.in_error(ErrorCategory.ABORTED, workspace_claim=CLAIM).with_stray(SUCCEEDED),
+        phase=ERROR,
+        status="Aborted",
+        reason="Aborted",
+        acts=("DeletePod",),
+    ),
+    "a restart waits until the workspace is given back": Case(
+        world=CLAIMED.in_error(ErrorCategory.ABORTED, workspace_claim=CLAIM)
+        .with_stray(SUCCEEDED, deleting=True)
+        .requesting(Action.RESTART),
+        phase=ERROR,
+        status="Aborted",
+        reason="Aborted",
+    ),
+    "an aborted build without a workspace keeps the logs of its ended Pods": Case(
+        world=a_build().with_work().in_error(ErrorCategory.ABORTED).with_stray(SUCCEEDED),
+        phase=ERROR,
+        status="Aborted",
+        reason="Aborted",
+    ),
     "a failed build keeps its workspace": Case(
         world=CLAIMED.in_error(workspace_claim=CLAIM),
         phase=ERROR,

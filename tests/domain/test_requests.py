@@ -46,22 +46,23 @@ def test_where_an_act_is_possible(
     [
         pytest.param(
             a_build().in_phase(BuildPhase.BUILD).requesting(Action.RESTART),
-            "it is possible only in ERROR, and the build is in BUILD",
+            "Restart is refused: possible only in ERROR, and the build is in BUILD",
             id="not in ERROR",
         ),
         pytest.param(
             a_build().in_phase(BuildPhase.COMPLETE).requesting(Action.ABORT),
-            "COMPLETE is final; another run is another BuildState",
+            "Abort is refused: COMPLETE is final; another run is another BuildState",
             id="complete",
         ),
         pytest.param(
             a_build().asking_for(BuildPhase.ERROR).in_error().requesting(Action.RESTART),
-            "spec.phase asks for ERROR; ask for another phase in the same change",
+            "Restart is refused: spec.phase asks for ERROR; "
+            "ask for another phase in the same change",
             id="ERROR asked for",
         ),
         pytest.param(
             a_build().in_error().suspended().requesting(Action.CLEANUP),
-            "the build is suspended; set spec.suspend to false first",
+            "Cleanup is refused: the build is suspended; set spec.suspend to false first",
             id="suspended",
         ),
     ],

@@ -68,7 +68,8 @@ async def test_the_backoff_doubles_up_to_its_limit(chance: float) -> None:
     delays = [queue.retry("a") for _ in range(40)]
     queue.close()
     jitter = 0.75 + chance / 2
-    expected = [min(LONGEST_DELAY, FIRST_DELAY * 2**n) * jitter for n in range(40)]
+    doubled = [min(LONGEST_DELAY, FIRST_DELAY * 2**n) * jitter for n in range(40)]
+    expected = [min(LONGEST_DELAY, delay) for delay in doubled]
     assert pytest.approx(expected) == delays
 
 

@@ -72,8 +72,10 @@ def test_a_failure_is_a_warning_that_says_what_happened() -> None:
     ear = told(
         FAILED.with_pod(PodPhase.FAILED, exit_code=3, reason="Error", message="no such file")
     )
+    pod = FAILED.observed().pod_name(FAILED.known)
+    said = f"Error in BUILD, attempt 1, Pod {pod}, exit code 3: no such file"
     assert ("failed", "PhaseFailed") in ear.figures
-    assert ("PhaseFailed", "BUILD -> ERROR: Error no such file", "Warning") == (
+    assert ("PhaseFailed", f"BUILD -> ERROR: {said}", "Warning") == (
         event(ear)["reason"],
         event(ear)["message"],
         event(ear)["type"],
@@ -100,7 +102,7 @@ def test_a_request_that_was_done_is_told() -> None:
     ear = told(a_build().in_error().requesting(Action.RESTART, "r7"))
     assert ("answered", "Restart", "Done") in ear.figures
     assert ["RestartRequested", "RequestDone"] == [one["reason"] for one in ear.events]
-    assert "Restart (r7): Restart was done" == ear.events[1]["message"]
+    assert "Restart (r7): done" == ear.events[1]["message"]
 
 
 def test_a_request_that_was_refused_is_a_warning() -> None:

@@ -70,7 +70,7 @@ async def test_an_exception_is_logged_with_its_build(caplog: pytest.LogCaptureFi
         (Conflict("changed"), "conflict"),
         (AlreadyExists("taken"), "conflict"),
         (Transient("timeout"), "transient"),
-        (QuotaExceeded("no room"), "transient"),
+        (QuotaExceeded("no room"), "quota"),
         (ValueError("what?"), "error"),
     ],
 )

@@ -76,6 +76,7 @@ _FROZEN = ("phases", "workspace", "serviceAccountName")
 STATUS_STAYS = Rule(
     rule=f"!({_HAD_STATUS}) || has(self.status)",
     message="TransitionViolation: the status may not be removed; the history of a build stays",
+    field_path=".status",
     sees_creation=True,
 )
 FIRST_PHASE = Rule(

@@ -45,7 +45,7 @@ def _convert(node: Mapping[str, Any], defs: Mapping[str, Any], place: str) -> Sc
     node, defs = _resolved(node, defs, place)
     node, defs = _without_null(node, defs, place)
     if INT_OR_STRING in node:
-        return dict(node)
+        return {key: value for key, value in node.items() if key not in ("default", "title")}
     refused = _REFUSED & node.keys()
     if refused:
         raise NotStructural(f"{place}: {', '.join(sorted(refused))} cannot be in a CRD")

@@ -83,6 +83,7 @@ def distrust(state: BuildState, moment: Moment) -> BuildState:
         attempt=0,
         phases=(),
         history=(),
+        start_time=None,
         workspace_claim=_own_claim(moment),
     )
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from buildstate.domain.errors import ErrorCategory
-from buildstate.domain.observed import Moment
+from buildstate.domain.observed import Moment, PodView
 from buildstate.domain.outcomes import UNSTARTABLE
 from buildstate.domain.phases import BuildPhase, BuildStatus
 from buildstate.domain.recoveries import asks_cleanup, is_recovering, recovery_time
@@ -153,13 +153,18 @@ def _running(state: BuildState, moment: Moment) -> Situation:
     which = f"attempt {state.attempt} of {limit} of {state.phase}"
     where = f"in Pod {observed.pod_name(state)}"
     if pod and (pod.waiting in UNSTARTABLE or pod.waiting == "Unschedulable"):
-        return Situation(BuildStatus.WAITING, _steady(pod.waiting), f"{which} cannot start {where}")
-    return Situation(BuildStatus.RUNNING, "PhaseRunning", f"{which} runs {where}")
+        return _stuck(pod, f"{which} cannot start {where}")
+    after = "; nothing follows it, the build is suspended" if moment.spec.suspend else ""
+    return Situation(BuildStatus.RUNNING, "PhaseRunning", f"{which} runs {where}{after}")
 
 
-def _steady(waiting: str) -> str:
-    # The kubelet swings between these two; each swing would be a status write.
-    return "ImagePullBackOff" if waiting == "ErrImagePull" else waiting
+def _stuck(pod: PodView, text: str) -> Situation:
+    # The kubelet swings between these two, in other words each time: every swing would be a write.
+    if pod.waiting in ("ErrImagePull", "ImagePullBackOff"):
+        return Situation(
+            BuildStatus.WAITING, "ImagePullBackOff", f"{text}: its image is not pulled"
+        )
+    return Situation(BuildStatus.WAITING, pod.waiting, f"{text}: {pod.message}".rstrip(": "))
 
 
 def _between_attempts(moment: Moment) -> Situation:

@@ -28,7 +28,8 @@ ENDED = frozenset({PodPhase.SUCCEEDED, PodPhase.FAILED})
 class PodView:
     """The little that matters of one Pod of ours.
 
-    `waiting` is the reason why its container has not started, `exit_code` None until it ended.
+    `started` is when a kubelet took it. `waiting` is the reason why its container has not begun,
+    `exit_code` is None until it ended.
     """
 
     name: str
@@ -36,6 +37,7 @@ class PodView:
     resource_version: str
     phase: PodPhase
     created: datetime
+    started: datetime | None = None
     deleting: bool = False
     waiting: str = ""
     reason: str = ""
@@ -81,6 +83,13 @@ class Observed:
     def live_pods(self) -> tuple[PodView, ...]:
         """The Pods of this build of which something may still run."""
         return tuple(pod for pod in self.pods if pod.is_live)
+
+    def lingering(self, state: BuildState) -> tuple[PodView, ...]:
+        """The Pods that must be gone before anything new begins.
+
+        A claim is held by every Pod that mounts it, also by one that has ended.
+        """
+        return self.pods if state.is_releasing else self.live_pods
 
     def pod_name(self, state: BuildState) -> str:
         """Name the Pod of the attempt that `state` speaks of."""

@@ -63,7 +63,10 @@ def deadline(pod: PodView, work: PhaseWork, record: PhaseRecord) -> datetime | N
 
 def start_limit(pod: PodView, record: PhaseRecord) -> datetime | None:
     """Give the time at which a container that cannot start has failed; None if it may start."""
-    return _began(pod, record) + START_GRACE if pod.waiting in UNSTARTABLE else None
+    if pod.waiting not in UNSTARTABLE:
+        return None
+    # Time that it waited for a node does not count.
+    return max(_began(pod, record), pod.started or pod.created) + START_GRACE
 
 
 def _began(pod: PodView, record: PhaseRecord) -> datetime:

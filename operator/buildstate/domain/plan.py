@@ -141,9 +141,8 @@ def _allocation_failure(state: BuildState, refusal: Refusal) -> Failure:
 
 
 def _release_claim(state: BuildState, moment: Moment) -> BuildState:
-    """An aborted build gives its own workspace back, once nothing uses it any more."""
-    aborted = state.failure is not None and state.failure.category is ErrorCategory.ABORTED
-    if state.phase is not BuildPhase.ERROR or not aborted or moment.observed.live_pods:
+    """An aborted build gives its own workspace back, once no Pod holds it any more."""
+    if not state.is_releasing or moment.observed.pods:
         return state
     return replace(state, workspace_claim=None)
 
@@ -179,7 +178,7 @@ def _needs(state: BuildState, observed: Observed) -> tuple[Act, ...]:
     wanted = observed.pod_name(state) if observed.wants_pod(state) else None
     strays = tuple(
         DeletePod(pod.name, pod.uid)
-        for pod in observed.live_pods
+        for pod in observed.lingering(state)
         if pod.name != wanted and not pod.deleting
     )
     if wanted is None or observed.pod(state) is not None or observed.live_pods:

@@ -13,12 +13,18 @@ from buildstate.domain.states import BuildState
 
 def leave_error(state: BuildState, moment: Moment) -> BuildState:
     """Take the way out of ERROR that was asked for or that the policy gives, if it is time."""
-    if state.phase is not BuildPhase.ERROR or moment.spec.suspend or moment.observed.live_pods:
+    if state.phase is not BuildPhase.ERROR or _is_held(state, moment):
         return state
     if asks_cleanup(state, moment):
         return changes.enter(state, BuildPhase.CLEANUP, moment, "CleanupAsked")
-    if not is_recovering(state, moment):
-        return state
+    return _follow_policy(state, moment) if is_recovering(state, moment) else state
+
+
+def _is_held(state: BuildState, moment: Moment) -> bool:
+    return moment.spec.suspend or state.is_releasing or bool(moment.observed.live_pods)
+
+
+def _follow_policy(state: BuildState, moment: Moment) -> BuildState:
     if not _may_restart(state, moment):
         exhausted = replace(state, recovery=replace(state.recovery, exhausted=True))
         return changes.enter(exhausted, BuildPhase.CLEANUP, moment, "RecoveryExhausted")

@@ -21,8 +21,9 @@ def answer(state: BuildState, moment: Moment) -> BuildState:
     verdict = judge(state, moment, request.action)
     if not verdict.accepted:
         return _echo(state, request, moment, verdict)
-    if moment.observed.live_pods and request.action is not Action.ABORT:
-        return state  # What ran before must be gone first; its end wakes us.
+    is_held = state.is_releasing or bool(moment.observed.live_pods)
+    if is_held and request.action is not Action.ABORT:
+        return state  # What was before must be gone first; its end wakes us.
     return _echo(_EFFECTS[request.action](state, moment), request, moment, verdict)
 
 
@@ -37,7 +38,7 @@ def judge(state: BuildState, moment: Moment, action: Action) -> Verdict:
 def _is_in_error(state: BuildState, _moment: Moment) -> Verdict:
     if state.phase is BuildPhase.ERROR:
         return GRANTED
-    return _refused(f"it is possible only in ERROR, and the build is in {state.phase}")
+    return _refused(f"possible only in ERROR, and the build is in {state.phase}")
 
 
 def _is_not_complete(state: BuildState, _moment: Moment) -> Verdict:
@@ -59,7 +60,7 @@ def _is_not_suspended(_state: BuildState, moment: Moment) -> Verdict:
 
 
 def _refused(message: str) -> Verdict:
-    return Verdict(accepted=False, reason=TRANSITION_VIOLATION, message=message)
+    return Verdict(accepted=False, reason=TRANSITION_VIOLATION, message=f"refused: {message}")
 
 
 Law = Callable[[BuildState, Moment], Verdict]
@@ -100,7 +101,7 @@ def _echo(state: BuildState, request: Request, moment: Moment, verdict: Verdict)
         action=request.action,
         outcome=RequestOutcome.DONE if verdict.accepted else RequestOutcome.REFUSED,
         reason=verdict.reason,
-        message=verdict.message or f"{request.action} was done",
+        message=f"{request.action} is {verdict.message}" if verdict.message else "done",
         time=moment.now,
     )
     return replace(state, last_request=result)

@@ -133,6 +133,12 @@ class BuildState:
         """The work of the present phase, or None where it has none."""
         return next((record for record in self.phases if record.phase is self.phase), None)
 
+    @property
+    def is_releasing(self) -> bool:
+        """Say whether the build was aborted and still has to give back a workspace of its own."""
+        aborted = self.failure is not None and self.failure.category is ErrorCategory.ABORTED
+        return aborted and self.phase is BuildPhase.ERROR and self.workspace_claim is not None
+
     def with_record(self, record: PhaseRecord) -> "BuildState":
         """Give this state with `record` in the place of the one of the same phase."""
         others = tuple(known for known in self.phases if known.phase is not record.phase)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from buildstate.api import convert
 from buildstate.domain.actions import Act
-from buildstate.domain.errors import Conflict, Permanent, Transient
+from buildstate.domain.errors import BuildStateError, Conflict, Permanent, QuotaExceeded
 from buildstate.domain.observed import Observed
 from buildstate.domain.plan import Plan, plan
 from buildstate.domain.states import BuildState
@@ -44,7 +44,11 @@ class TransitionManager:
         self._refuse_illegal(observed, state)
         key = Key(observed.namespace, observed.name)
         document = convert.document_of(state)
-        written = await self._write(key, observed.resource_version, document)
+        try:
+            written = await self._write(key, observed.resource_version, document)
+        except BuildStateError as error:
+            self._reporter.lost(observed, state, type(error).__name__.lower())
+            raise
         self._cache.put_build(written)
         after = replace(observed, state=state, violations=())
         if written.get("status") == document:
@@ -112,5 +116,5 @@ class StateManager:
         key = Key(observed.namespace, observed.name)
         is_news = self.observer.note(key, observed.pod_name(observed.state), refusal)
         if refusal is not None and not is_news:
-            raise Transient(refusal.message)  # It waits for its backoff; it is told already.
+            raise QuotaExceeded(refusal.message)  # It is told already, and waits for its backoff.
         return is_news

@@ -59,7 +59,8 @@ class WorkQueue(Generic[K]):
         failures = self._failures[key] = self._failures.get(key, 0) + 1
         backoff = min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** min(failures - 1, 16))
         # Jitter, so that what failed together does not come back together.
-        delay = max(at_least or 0.0, backoff * (0.75 + self._chance() / 2))
+        jittered = min(LONGEST_DELAY, backoff * (0.75 + self._chance() / 2))
+        delay = max(at_least or 0.0, jittered)
         self.add_after(key, delay)
         return delay
 

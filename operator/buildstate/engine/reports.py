@@ -19,6 +19,9 @@ class Figures(Protocol):
     def transition(self, step: Transition, seconds: float) -> None:
         """Count one transition, and how long the phase before it took."""
 
+    def transition_lost(self, origin: str, to: str, result: str) -> None:
+        """Count one transition that was decided but not committed."""
+
     def failed(self, category: str) -> None:
         """Count one failure of a build."""
 
@@ -57,11 +60,14 @@ class Reporter:
         if before is not None and _is_retry(before, state):
             self._tell_retry(observed, state)
 
+    def lost(self, observed: Observed, state: BuildState, result: str) -> None:
+        """Tell that `state` was decided but not committed: a conflict, or a refusal."""
+        before = observed.state
+        if before is not None and before.phase is not state.phase:
+            self.figures.transition_lost(before.phase, state.phase, result)
+
     def _tell_step(self, observed: Observed, state: BuildState, step: Transition) -> None:
-        detail = ""
-        if step.to is BuildPhase.ERROR and state.failure is not None:
-            failure = state.failure
-            detail = f": {failure.reason} {failure.message}".rstrip()
+        detail = f": {_sentence(state)}" if step.to is BuildPhase.ERROR else ""
         event = events.manifest(
             observed,
             mark=str(step.sequence),
@@ -96,6 +102,11 @@ class Reporter:
             time=result.time,
         )
         self.outbox.put(event)
+
+
+def _sentence(state: BuildState) -> str:
+    ready = next((one.message for one in state.conditions if one.type == "Ready"), "")
+    return " ".join(ready.split())
 
 
 def _steps(before: BuildState | None, after: BuildState) -> Iterator[Transition]:

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from time import perf_counter
 
-from buildstate.domain.errors import Conflict, Transient
+from buildstate.domain.errors import Conflict, QuotaExceeded, Transient
 from buildstate.engine.queues import WorkQueue
 from buildstate.kube.ports import Key
 
@@ -28,10 +28,10 @@ async def work(queue: WorkQueue[Key], reconcile: Reconcile, told: Told) -> None:
 async def _attempt(key: Key, queue: WorkQueue[Key], reconcile: Reconcile) -> str:
     try:
         wake_after = await reconcile(key)
-    except Conflict as error:
-        logger.debug("looking again: %s", error, extra={"build": str(key)})
-        queue.retry(key)
-        return "conflict"
+    except (Conflict, QuotaExceeded) as error:
+        delay = queue.retry(key)
+        logger.debug("looking again in %.1f s: %s", delay, error, extra={"build": str(key)})
+        return "conflict" if isinstance(error, Conflict) else "quota"
     except Transient as error:
         delay = queue.retry(key, error.retry_after)
         logger.warning("trying again in %.1f s: %s", delay, error, extra={"build": str(key)})

@@ -139,19 +139,25 @@ def view(pod: Mapping[str, Any]) -> PodView:
     metadata, status = pod["metadata"], pod.get("status") or {}
     container = _own_container(status).get("state") or {}
     ended, waiting = container.get("terminated") or {}, container.get("waiting") or {}
-    message = ended.get("message") or waiting.get("message") or status.get("message") or ""
+    unscheduled = _unschedulable(status)
+    messages = (one.get("message") for one in (ended, waiting, status, unscheduled))
     return PodView(
         name=metadata["name"],
         uid=metadata["uid"],
         resource_version=metadata["resourceVersion"],
         phase=PodPhase(status.get("phase") or PodPhase.PENDING),
         created=datetime.fromisoformat(metadata["creationTimestamp"]),
+        started=_time(status.get("startTime")),
         deleting="deletionTimestamp" in metadata,
-        waiting=waiting.get("reason") or _unschedulable(status),
+        waiting=waiting.get("reason") or unscheduled.get("reason") or "",
         reason=status.get("reason") or ended.get("reason") or "",
-        message=message[-MAX_MESSAGE:],
+        message=next(filter(None, messages), "")[-MAX_MESSAGE:],
         exit_code=ended.get("exitCode"),
     )
+
+
+def _time(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
 
 
 def _own_container(status: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -160,13 +166,13 @@ def _own_container(status: Mapping[str, Any]) -> Mapping[str, Any]:
     return next((one for one in statuses if one["name"] == CONTAINER), {})
 
 
-def _unschedulable(status: Mapping[str, Any]) -> str:
+def _unschedulable(status: Mapping[str, Any]) -> Mapping[str, Any]:
     return next(
         (
-            "Unschedulable"
+            condition
             for condition in status.get("conditions") or ()
             if condition.get("type") == "PodScheduled"
             and condition.get("reason") == "Unschedulable"
         ),
-        "",
+        {},
     )
