@@ -7,7 +7,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,7 +59,11 @@ class OperatorProcess:
 
 
 @contextmanager
-def running(kubeconfig: Path, log: Path) -> Iterator[OperatorProcess]:
+def running(
+    kubeconfig: Path,
+    log: Path,
+    settings: Mapping[str, str] | None = None,
+) -> Iterator[OperatorProcess]:
     """Run the operator until the block ends; raises TimeoutError when it does not get ready."""
     port = _free_port()
     environment = {
@@ -68,6 +72,7 @@ def running(kubeconfig: Path, log: Path) -> Iterator[OperatorProcess]:
         "PYTHONPATH": str(ROOT / "operator"),
         "BUILDSTATE_HTTP_PORT": str(port),
         "BUILDSTATE_LOG_LEVEL": "warning",
+        **(settings or {}),
     }
     with log.open("wb") as sink:
         child = subprocess.Popen(

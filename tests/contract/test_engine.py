@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager
 from itertools import count, pairwise
@@ -15,10 +16,11 @@ from tests.contract.apis import Api, Document, opened
 
 from buildstate.domain.transitions import VALID_TRANSITIONS
 from buildstate.domain.validation import validate
-from clusters.providers import Cluster
+from clusters import Cluster, Profile, choose
 
 pytestmark = pytest.mark.contract
 
+CRD = Path(__file__).parents[2] / "crds" / "buildstates.buildstate.dev.yaml"
 WORK = {"image": "none", "command": ["true"]}
 FOUR = dict.fromkeys(("setup", "build", "test", "cleanup"), WORK)
 FORWARD = ["SETUP", "BUILD", "TEST", "CLEANUP", "COMPLETE"]
@@ -57,10 +59,10 @@ class Operators:
         self._stack = stack
         self._count = count(1)
 
-    async def begin(self) -> OperatorProcess:
+    async def begin(self, **settings: str) -> OperatorProcess:
         """Start one more, and wait until it is ready."""
         log = self._logs / f"operator-{next(self._count)}.log"
-        context = running(self._cluster.kubeconfig, log)
+        context = running(self._cluster.kubeconfig, log, settings)
         operator = await asyncio.to_thread(context.__enter__)
         self._stack.push(context)
         return operator
@@ -110,6 +112,11 @@ async def wait_for_pods(api: Api, number: int) -> list[Document]:
             if len(pods) >= number:
                 return pods
             await asyncio.sleep(0.02)
+
+
+def stops_being_ready(operator: OperatorProcess) -> None:
+    while operator.is_ready():
+        time.sleep(0.1)
 
 
 def name_of(pod: Document) -> str:
@@ -192,6 +199,34 @@ async def test_a_foreign_pod_of_the_same_name_is_never_taken_for_ours(
     build = await wait_for(api, "robbed", "ERROR")
     assert "ResourceAllocationFailure" == build["status"]["failure"]["category"]
     assert "NameTaken" == build["status"]["failure"]["reason"]
+
+
+async def test_it_serves_only_the_namespaces_that_it_was_given(
+    api_cluster: Cluster, api: Api, operators: Operators
+) -> None:
+    await api.create("served", {})
+    await operators.begin(BUILDSTATE_NAMESPACES=f"{api.namespace},kube-system")
+
+    async with opened(api_cluster, "default") as elsewhere:
+        await elsewhere.create("ignored", {})
+        await api.create("served-too", {})
+        for name in ("served", "served-too"):
+            assert_sound(await wait_for(api, name, "COMPLETE"), FORWARD)
+        assert "status" not in await elsewhere.get("ignored")
+
+
+async def test_it_is_not_ready_once_the_api_server_is_gone(tmp_path: Path) -> None:
+    cluster = choose("local").start("contract-gone", profile=Profile.CONTROL_PLANE)
+    try:
+        cluster.kubectl("apply", "--server-side", "-f", CRD)
+        cluster.kubectl("wait", "--for=condition=Established", "--timeout=60s", "-f", CRD)
+        with ExitStack() as stack:
+            operator = await Operators(cluster, tmp_path, stack).begin()
+            assert operator.is_ready()
+            cluster.stop()
+            await asyncio.wait_for(asyncio.to_thread(stops_being_ready, operator), PATIENCE)
+    finally:
+        cluster.stop()
 
 
 async def test_builds_whose_pods_fail_end_in_error_without_noise(
