@@ -10,13 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from bench import builds, floors, processes
+from bench import processes
+from bench.builds import ours
+from bench.floors import floor
 from bench.processes import ROOT, OperatorProcess
+from bench.rates import all_at_once, numbered, one_at_a_time
 from buildstate.kube.connections import Connection, connect
 from clusters import Cluster, Profile, choose
 
 NODES = 4
-NAMESPACES = ("floor", "ours", "warm")
+NAMESPACES = ("floor", "ours")
+HELD = 1000
 WRITES = ("create", "patch", "update", "delete")
 
 
@@ -74,8 +78,9 @@ async def _measure(cluster: Cluster, load: Load) -> list[Row]:
     log = Path(tempfile.gettempdir()) / "buildstate-bench-operator.log"
     try:
         _say(f"floor: {load.alone} builds one at a time, then {load.builds} at once")
-        floor_alone = median(await floors.latency(connection, "floor", load.alone))
-        floor_rate = await floors.throughput(connection, "floor", load.builds)
+        async with floor(connection, "floor") as build:
+            floor_alone = median(await one_at_a_time(build, numbered("alone", load.alone)))
+            floor_rate = await all_at_once(build, numbered("many", load.builds))
         _say("buildstate: the same")
         with processes.running(cluster.kubeconfig, log) as operator:
             return await _measure_ours(connection, operator, load, floor_alone, floor_rate)
@@ -90,16 +95,17 @@ async def _measure_ours(
     floor_alone: float,
     floor_rate: float,
 ) -> list[Row]:
-    alone = median(await builds.latency(connection, "ours", load.alone))
-    await _settle(operator)
-    cpu, requests = operator.cpu_seconds(), operator.requests()
-    rate = await builds.throughput(connection, "ours", load.builds, "many")
-    await _settle(operator)
-    cpu = (operator.cpu_seconds() - cpu) * 1000 / load.builds
-    made = _difference(operator.requests(), requests)
-    _say(f"buildstate: {1000 - load.builds} more, then {load.rest_seconds:.0f} s of rest")
-    await builds.throughput(connection, "warm", max(0, 1000 - load.builds), "more")
-    await _settle(operator)
+    async with ours(connection, "ours") as build:
+        alone = median(await one_at_a_time(build, numbered("alone", load.alone)))
+        await _settle(operator)
+        cpu, requests = operator.cpu_seconds(), operator.requests()
+        rate = await all_at_once(build, numbered("many", load.builds))
+        await _settle(operator)
+        cpu = (operator.cpu_seconds() - cpu) * 1000 / load.builds
+        made = _difference(operator.requests(), requests)
+        _say(f"buildstate: up to {HELD} in all, then {load.rest_seconds:.0f} s of rest")
+        await all_at_once(build, numbered("more", max(0, HELD - load.builds)))
+        await _settle(operator)
     rest, before = operator.cpu_seconds(), operator.requests()
     await asyncio.sleep(load.rest_seconds)  # Rest itself is what is measured.
     rest = (operator.cpu_seconds() - rest) / load.rest_seconds * 100

@@ -1,9 +1,10 @@
 """The floor: the four Pods of each build, one after another, and nothing else."""
 
-import asyncio
-from time import perf_counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from bench.pods import Watch, pod
+from bench.rates import Build
 from buildstate.kube.client import KubeClient
 from buildstate.kube.connections import Connection
 from buildstate.kube.ports import Resource
@@ -11,31 +12,16 @@ from buildstate.kube.ports import Resource
 PHASES = ("setup", "build", "test", "cleanup")
 
 
-async def throughput(connection: Connection, namespace: str, builds: int) -> float:
-    """Give builds a second when that many are begun at once."""
+@asynccontextmanager
+async def floor(connection: Connection, namespace: str) -> AsyncIterator[Build]:
+    """Give the floor's way to build in that namespace."""
     kube = KubeClient(connection.api)
     async with Watch(connection, Resource.PODS, "Succeeded") as watch:
-        began = perf_counter()
-        await asyncio.gather(
-            *(_build(kube, watch, namespace, f"floor-{number}") for number in range(builds))
-        )
-        return builds / (perf_counter() - began)
 
+        async def build(name: str) -> None:
+            for phase in PHASES:
+                end = watch.end_of(f"{name}-{phase}")
+                await kube.create(Resource.PODS, pod(namespace, f"{name}-{phase}"))
+                await end.wait()
 
-async def latency(connection: Connection, namespace: str, builds: int) -> list[float]:
-    """Give the seconds of each of that many builds, one at a time."""
-    kube = KubeClient(connection.api)
-    seconds = []
-    async with Watch(connection, Resource.PODS, "Succeeded") as watch:
-        for number in range(builds):
-            began = perf_counter()
-            await _build(kube, watch, namespace, f"alone-{number}")
-            seconds.append(perf_counter() - began)
-    return seconds
-
-
-async def _build(kube: KubeClient, watch: Watch, namespace: str, name: str) -> None:
-    for phase in PHASES:
-        end = watch.end_of(f"{name}-{phase}")
-        await kube.create(Resource.PODS, pod(namespace, f"{name}-{phase}"))
-        await end.wait()
+        yield build

@@ -210,7 +210,7 @@ async def test_what_a_write_forgets_is_released_before_it() -> None:
     engine.kube.calls.clear()
     engine.kube.objects[Resource.BUILDS, KEY] = _known(engine)
     await reconcile(KEY, engine.manager)
-    assert ["delete", "replace"] == engine.verbs()
+    assert ["get", "delete", "replace"] == engine.verbs()
 
 
 def _known(engine: Engine) -> Document:

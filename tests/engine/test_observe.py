@@ -10,7 +10,7 @@ from tests.worlds import NAME, NAMESPACE, UID, ABuild, a_build, a_document, a_po
 from buildstate.domain.errors import ErrorCategory
 from buildstate.domain.observed import Refusal
 from buildstate.domain.phases import BuildPhase
-from buildstate.domain.states import WorkResult
+from buildstate.domain.states import Failure, WorkResult
 from buildstate.engine.caches import Cache
 from buildstate.engine.observe import Observer
 from buildstate.engine.validators import StateValidator
@@ -149,6 +149,28 @@ async def test_a_failed_attempt_whose_pod_is_known_needs_no_live_look() -> None:
     eye.cache.put_pod(owned)
     await eye.observer.observe(KEY)
     assert [] == eye.kube.calls
+
+
+LOST = a_build().in_error(
+    failure=Failure(
+        category=ErrorCategory.PHASE_FAILED,
+        phase=BuildPhase.BUILD,
+        reason="Error",
+        attempt=1,
+        pod="lost",
+    )
+)
+
+
+async def test_in_error_the_pod_that_failed_is_looked_for_where_it_is_not_seen() -> None:
+    eye = Eye(LOST.document(3), objects={Resource.PODS: [a_pod_document("lost", phase="Running")]})
+    assert ["lost"] == [pod.name for pod in seen(await eye.observer.observe(KEY)).live_pods]
+
+
+async def test_a_pod_of_somebody_else_that_a_status_names_is_not_taken_for_ours() -> None:
+    foreign = a_pod_document("lost", owner_uid="another", phase="Running")
+    eye = Eye(LOST.document(3), objects={Resource.PODS: [foreign]})
+    assert () == seen(await eye.observer.observe(KEY)).pods
 
 
 # Refusals.

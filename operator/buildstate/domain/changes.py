@@ -120,6 +120,7 @@ def abort(state: BuildState, moment: Moment, message: str) -> BuildState:
         reason=ErrorCategory.ABORTED,
         message=message,
         attempt=state.attempt,
+        pod=moment.observed.pod_name(state) if state.attempt else "",
     )
     return fail(state, failure, moment)
 

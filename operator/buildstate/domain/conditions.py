@@ -124,10 +124,12 @@ def _failed(state: BuildState, prefix: str = "") -> Situation:
 
 
 def _place(failure: Failure) -> str:
+    # The Pod of an aborted attempt is gone: nobody needs to look for it.
+    pod = "" if failure.category is ErrorCategory.ABORTED else failure.pod
     parts = (
         failure.phase,
         f"attempt {failure.attempt}" if failure.attempt else "",
-        f"Pod {failure.pod}" if failure.pod else "",
+        f"Pod {pod}" if pod else "",
         "" if failure.exit_code is None else f"exit code {failure.exit_code}",
     )
     return ", ".join(part for part in parts if part)

@@ -100,6 +100,20 @@ class Observed:
         name = self.pod_name(state)
         return next((pod for pod in self.pods if pod.name == name), None)
 
+    def unconfirmed_pod(self, state: BuildState) -> str | None:
+        """Name the Pod whose end something new waits for, where we only do not see it.
+
+        What is made next must not meet it, and not to have seen it is not to know that it is gone.
+        """
+        record, failure = state.record, state.failure
+        waited_for = None
+        if state.phase is BuildPhase.ERROR and failure is not None:
+            waited_for = failure.pod or None
+        elif record is not None and record.result is WorkResult.FAILED:
+            waited_for = self.pod_name(state)
+        is_seen = any(pod.name == waited_for for pod in self.pods)
+        return None if is_seen else waited_for
+
     def wants_pod(self, state: BuildState) -> bool:
         """Say whether `state` is the intent to have a Pod at work."""
         record = state.record

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from buildstate.api import convert
 from buildstate.domain.observed import Observed, PodView, Refusal
 from buildstate.domain.specs import BuildSpec
-from buildstate.domain.states import BuildState, WorkResult
+from buildstate.domain.states import BuildState
 from buildstate.domain.validation import Violation
 from buildstate.engine.caches import Build, Cache
 from buildstate.engine.validators import StateValidator
@@ -43,9 +43,11 @@ class Observer:
             return None
         reading = self._read(build)
         observed = self._picture(build, reading, self._cache.pods(build.uid))
-        if not _waits_for_an_end(observed):
+        unconfirmed = observed.unconfirmed_pod(observed.state) if observed.state else None
+        if unconfirmed is None:
             return observed
-        return self._picture(build, reading, await self._confirmed(observed))
+        found = await self._find_own(Key(observed.namespace, unconfirmed), build.uid)
+        return self._picture(build, reading, (*observed.pods, *found))
 
     def wrote(self, key: Key, resource_version: str, after: Observed) -> None:
         """Take note of our own write: what we made ourselves needs no parsing."""
@@ -62,6 +64,12 @@ class Observer:
         """Forget a build that is gone."""
         self._readings.pop(key, None)
         self._refusals.pop(key, None)
+
+    async def _find_own(self, key: Key, uid: str) -> tuple[PodView, ...]:
+        document = await self._kube.get(Resource.PODS, key)
+        owned = pods.owned(document) if document else None
+        # A status may have been altered to name a Pod of somebody else.
+        return (owned.view,) if owned is not None and owned.owner_uid == uid else ()
 
     def _read(self, build: Build) -> Reading:
         known = self._readings.get(build.key)
@@ -91,12 +99,6 @@ class Observer:
             return observed
         return replace(observed, refusal=refusal)
 
-    async def _confirmed(self, observed: Observed) -> tuple[PodView, ...]:
-        assert observed.state is not None
-        name = observed.pod_name(observed.state)
-        pod = await self._kube.get(Resource.PODS, Key(observed.namespace, name))
-        return observed.pods if pod is None else (*observed.pods, pods.view(pod))
-
 
 def read(build: Build, validator: StateValidator) -> Reading:
     """Parse and validate one version of a build; what cannot be read is a violation."""
@@ -110,11 +112,3 @@ def read(build: Build, validator: StateValidator) -> Reading:
         return Reading(version, spec, None, ())
     result = validator.validate_document(document["status"], build.uid)
     return Reading(version, spec, state, result.violations)
-
-
-def _waits_for_an_end(observed: Observed) -> bool:
-    """An attempt failed while its Pod lived: only when the Pod is truly gone may the next begin."""
-    state = observed.state
-    if state is None or state.record is None or state.record.result is not WorkResult.FAILED:
-        return False
-    return observed.pod(state) is None

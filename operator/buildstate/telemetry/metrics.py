@@ -3,7 +3,14 @@
 from collections import Counter as Tally
 from collections.abc import Callable, Iterable, Iterator
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
@@ -18,6 +25,8 @@ class Metrics:
     """Every figure of one operator, in a registry of its own."""
 
     def __init__(self) -> None:
+        # A series beside each series that says when it was begun is of no use to anybody here.
+        disable_created_metrics()
         self.registry = CollectorRegistry()
         self._transitions = self._counter(
             "transitions", "Transitions by edge and result.", "from", "to", "result"
