@@ -26,7 +26,7 @@ class Metrics:
 
     def __init__(self) -> None:
         # A series beside each series that says when it was begun is of no use to anybody here.
-        disable_created_metrics()
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         self._transitions = self._counter(
             "transitions", "Transitions by edge and result.", "from", "to", "result"
