@@ -8,6 +8,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.complete
 WORKER := PYTHONPATH=operator:e2e:. $(BIN)/python
 
+# Built the first time before the tests that need them, since pytest hides how that goes.
+CONTROL_PLANE := etcd kube-apiserver kube-controller-manager kube-scheduler kubectl
+build-tools = @for tool in $(1); do $(WORKER) -m clusters tool $$tool > /dev/null || exit 1; done
+
 ##@ For everybody
 
 demo: $(STAMP) ## From nothing to a finished build on a real cluster
@@ -42,13 +46,17 @@ generated: $(STAMP) ## Hold the generated files against the models
 	diff -u crds/buildstates.buildstate.dev.yaml charts/buildstate/files/crd.yaml
 
 unit: $(STAMP) ## Unit tests, with the coverage of the pure core
+	$(call build-tools,kind)
 	$(BIN)/pytest tests e2e/clusters/tests --ignore tests/contract --ignore tests/charts \
 		--cov=buildstate.domain --cov-branch --cov-report=term:skip-covered --cov-fail-under=95
 
 contract: $(STAMP) ## Contract tests against a real API server
+	$(call build-tools,$(CONTROL_PLANE) helm kubeconform)
 	$(BIN)/pytest tests/contract tests/charts --durations=5
 
 e2e: $(STAMP) ## End-to-end tests on a real node
+	@$(WORKER) -m clusters up --name e2e
+	@$(WORKER) -m clusters build localhost/buildstate-operator:dev . --name e2e
 	$(BIN)/pytest e2e --ignore e2e/clusters --durations=10
 
 bench: $(STAMP) ## The operator beside the floor, on a real API server with simulated nodes
