@@ -213,6 +213,17 @@ async def test_what_a_write_forgets_is_released_before_it() -> None:
     assert ["get", "delete", "replace"] == engine.verbs()
 
 
+async def test_what_could_not_be_released_is_not_forgotten() -> None:
+    spec = {**SPEC, "workspace": {"size": "1Gi"}, "phase": "ERROR"}
+    held = a_build().with_work().with_workspace().in_phase(BuildPhase.SETUP)
+    engine = Engine(held.document(1, **spec), delete=[Permanent("no", reason="Forbidden")])
+    await reconcile(KEY, engine.manager)
+    engine.kube.objects[Resource.BUILDS, KEY] = _known(engine)
+    engine.kube.calls.clear()
+    assert 0 == await reconcile(KEY, engine.manager)
+    assert ["get", "delete"] == engine.verbs()
+
+
 def _known(engine: Engine) -> Document:
     build = engine.cache.build(KEY)
     assert build is not None

@@ -15,7 +15,8 @@ async def reconcile(key: Key, manager: StateManager) -> float | None:
     if observed is None:
         return None
     decision = manager.plan(observed)
-    await manager.act(decision.releases, observed)
+    if await manager.act(decision.releases, observed):
+        return 0  # What was not released must not be forgotten.
     observed = await manager.commit(observed, decision.state)
     has_news = await manager.act(decision.needs, observed)
     return 0 if decision.state is not None or has_news else decision.wake_after

@@ -25,7 +25,8 @@ REQUEST_SECONDS = 25.0
 """Below the 34 s after which an API server gives up on a frozen etcd."""
 
 CHUNK = 500
-_METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+_METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+_METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _SELECTORS = {Resource.PODS: {"labelSelector": f"{MANAGED_BY_LABEL}={MANAGED_BY}"}}
 
 
@@ -44,7 +45,7 @@ class KubeClient:
 
     async def list_all(self, resource: Resource, *, metadata_only: bool = False) -> list[Document]:
         """Give every object of ours, in chunks under the hood."""
-        accept = _METADATA_ONLY if metadata_only else None
+        accept = _METADATA_LIST if metadata_only else None
         objects: list[Document] = []
         for namespace in self._namespaces:
             objects += await self._list(resource, namespace, accept)
@@ -56,9 +57,9 @@ class KubeClient:
         return None if status == 404 else document
 
     async def create(self, resource: Resource, body: Document) -> Document:
-        """Make one object; raises `AlreadyExists` when the name is taken."""
+        """Make one object, and give its metadata; raises `AlreadyExists` when the name is taken."""
         collection = _path(resource, Key(body["metadata"]["namespace"], ""))
-        _, document = await self._call("POST", collection, body=body)
+        _, document = await self._call("POST", collection, body=body, accept=_METADATA_ONLY)
         return document
 
     async def delete(self, resource: Resource, key: Key, uid: str | None = None) -> None:

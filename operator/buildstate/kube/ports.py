@@ -48,7 +48,7 @@ class Kube(Protocol):
         """Give one object as it stands now, or None where there is none."""
 
     async def create(self, resource: Resource, body: Document) -> Document:
-        """Make one object; raises `AlreadyExists` when the name is taken."""
+        """Make one object, and give its metadata; raises `AlreadyExists` when the name is taken."""
 
     async def delete(self, resource: Resource, key: Key, uid: str | None = None) -> None:
         """Delete one object, that very one where `uid` is given; one that is gone is no error."""
