@@ -27,9 +27,10 @@ class Late(AssertionError):
 
 @dataclass(frozen=True)
 class Installation:
-    """A cluster with the operator on it."""
+    """A cluster with the operator on it; `image` tells one build of its image from another."""
 
     cluster: Cluster
+    image: str
 
     def helm(self, *args: str | Path) -> str:
         """What helm wrote, in the namespace of the operator."""
@@ -38,7 +39,13 @@ class Installation:
 
     def install(self) -> None:
         """Install the chart, or upgrade to it, and wait until the operator is ready."""
-        image = ("--set", f"image.repository={REPOSITORY}", "--set", f"image.tag={TAG}")
+        # The tag stays the same, so only the annotation makes a Pod of a new image.
+        values = (
+            f"image.repository={REPOSITORY}",
+            f"image.tag={TAG}",
+            f"podAnnotations.image={self.image}",
+        )
+        image = [part for value in values for part in ("--set-string", value)]
         with steps.step("Installing the chart"):
             self.helm(
                 "upgrade",
@@ -53,7 +60,7 @@ class Installation:
             )
 
     def restart(self) -> None:
-        """Take the image anew: the tag is the same, what is in it may not be."""
+        """Begin a new process of the operator, and wait until it is ready."""
         target = f"deployment/{RELEASE}"
         self.cluster.kubectl("-n", NAMESPACE, "rollout", "restart", target)
         self.cluster.kubectl("-n", NAMESPACE, "rollout", "status", target, "--timeout=120s")
@@ -80,9 +87,9 @@ class Installation:
 def ensure(cluster: Cluster) -> Installation:
     """The operator of this checkout on `cluster`."""
     image = f"{REPOSITORY}:{TAG}"
-    cluster.build_image(ROOT, ROOT / "Dockerfile", image)
+    key = cluster.build_image(ROOT, ROOT / "Dockerfile", image)
     cluster.load_image(image)
-    installation = Installation(cluster)
+    installation = Installation(cluster, key)
     installation.install()
     return installation
 
