@@ -84,6 +84,10 @@ class Observed:
         """The Pods of this build of which something may still run."""
         return tuple(pod for pod in self.pods if pod.is_live)
 
+    def is_held(self, state: BuildState) -> bool:
+        """Say whether something of before must be gone before the build may leave ERROR."""
+        return state.is_releasing or bool(self.live_pods)
+
     def lingering(self, state: BuildState) -> tuple[PodView, ...]:
         """The Pods that must be gone before anything new begins.
 

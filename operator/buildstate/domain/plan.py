@@ -208,7 +208,7 @@ def _wake_after(state: BuildState, moment: Moment) -> float | None:
 def _limits(state: BuildState, moment: Moment) -> tuple[datetime | None, ...]:
     # What waits for the end of a Pod is woken by it; a limit in the past would wake it for ever.
     if state.phase is BuildPhase.ERROR:
-        held = moment.spec.suspend or bool(moment.observed.live_pods)
+        held = moment.spec.suspend or moment.observed.is_held(state)
         waits = is_recovering(state, moment) and not held
         return (recovery_time(state, moment),) if waits else ()
     record, work, pod = state.record, moment.spec.work(state.phase), moment.observed.pod(state)

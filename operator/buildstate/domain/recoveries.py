@@ -13,15 +13,13 @@ from buildstate.domain.states import BuildState
 
 def leave_error(state: BuildState, moment: Moment) -> BuildState:
     """Take the way out of ERROR that was asked for or that the policy gives, if it is time."""
-    if state.phase is not BuildPhase.ERROR or _is_held(state, moment):
+    if state.phase is not BuildPhase.ERROR:
+        return state
+    if moment.spec.suspend or moment.observed.is_held(state):
         return state
     if asks_cleanup(state, moment):
         return changes.enter(state, BuildPhase.CLEANUP, moment, "CleanupAsked")
     return _follow_policy(state, moment) if is_recovering(state, moment) else state
-
-
-def _is_held(state: BuildState, moment: Moment) -> bool:
-    return moment.spec.suspend or state.is_releasing or bool(moment.observed.live_pods)
 
 
 def _follow_policy(state: BuildState, moment: Moment) -> BuildState:

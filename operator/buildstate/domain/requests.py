@@ -21,8 +21,7 @@ def answer(state: BuildState, moment: Moment) -> BuildState:
     verdict = judge(state, moment, request.action)
     if not verdict.accepted:
         return _echo(state, request, moment, verdict)
-    is_held = state.is_releasing or bool(moment.observed.live_pods)
-    if is_held and request.action is not Action.ABORT:
+    if moment.observed.is_held(state) and request.action is not Action.ABORT:
         return state  # What was before must be gone first; its end wakes us.
     return _echo(_EFFECTS[request.action](state, moment), request, moment, verdict)
 
