@@ -1,0 +1,1 @@
+"""Where checkpoints and states are kept: one contract, and every store that fulfils it."""
