@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from buildstate.api import v1alpha1
-from buildstate.domain import integrity, specs, states
+from buildstate.domain import checkpoints, integrity, specs, states
 from buildstate.domain.errors import ErrorCategory
 from buildstate.domain.phases import BuildPhase, BuildStatus
 from buildstate.domain.validation import Violation
@@ -20,6 +20,7 @@ _DOMAIN: Mapping[type[BaseModel], Any] = {
     v1alpha1.PhaseWork: specs.PhaseWork,
     v1alpha1.PhasesWork: specs.PhasesWork,
     v1alpha1.Workspace: specs.Workspace,
+    v1alpha1.CheckpointPolicy: specs.CheckpointPolicy,
     v1alpha1.RecoveryPolicy: specs.RecoveryPolicy,
     v1alpha1.Request: specs.Request,
     v1alpha1.BuildSpec: specs.BuildSpec,
@@ -28,6 +29,7 @@ _DOMAIN: Mapping[type[BaseModel], Any] = {
     v1alpha1.Failure: states.Failure,
     v1alpha1.RequestResult: states.RequestResult,
     v1alpha1.RecoveryState: states.RecoveryState,
+    v1alpha1.CheckpointRef: checkpoints.CheckpointRef,
     v1alpha1.Condition: states.Condition,
     v1alpha1.BuildStatusModel: states.BuildState,
 }

@@ -14,6 +14,7 @@ _COLUMNS: tuple[tuple[str, str, str, int], ...] = (
     ("Phase", "string", ".status.phase", 0),
     ("Status", "string", ".status.status", 0),
     ("Reason", "string", '.status.conditions[?(@.type=="Ready")].reason', 0),
+    ("Checkpoint", "string", ".status.checkpoints[-1:].name", 0),
     ("Age", "date", ".metadata.creationTimestamp", 0),
     ("Attempt", "integer", ".status.attempt", 1),
     ("Target", "string", ".spec.phase", 1),

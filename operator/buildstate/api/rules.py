@@ -71,6 +71,7 @@ _NEW_REQUEST = (
     "has(self.spec.request) && "
     "(!has(oldSelf.spec.request) || oldSelf.spec.request.id != self.spec.request.id)"
 )
+_LEAVING = "['Restart', 'Restore', 'Cleanup']"
 _FROZEN = ("phases", "workspace", "serviceAccountName")
 
 STATUS_STAYS = Rule(
@@ -102,14 +103,17 @@ TRANSITIONS = Rule(
     ),
     field_path=".status.phase",
 )
-SEQUENCE_GROWS = Rule(
-    rule=(
-        f"!has(self.status) || !({_HAD_STATUS}) || !has({_OLD}.status.sequence) || "
-        f"(has(self.status.sequence) && self.status.sequence >= {_OLD}.status.sequence)"
-    ),
-    message="StateCorruption: status.sequence never goes down; read the object again",
-    field_path=".status.sequence",
-    sees_creation=True,
+COUNTS_GROW = tuple(
+    Rule(
+        rule=(
+            f"!has(self.status) || !({_HAD_STATUS}) || !has({_OLD}.status.{name}) || "
+            f"(has(self.status.{name}) && self.status.{name} >= {_OLD}.status.{name})"
+        ),
+        message=f"StateCorruption: status.{name} never goes down; read the object again",
+        field_path=f".status.{name}",
+        sees_creation=True,
+    )
+    for name in ("sequence", "epoch")
 )
 TARGET_IS_REACHABLE = Rule(
     rule=(
@@ -144,14 +148,17 @@ REQUEST_KEEPS_ITS_MEANING = Rule(
     rule=(
         "!has(self.spec.request) || !has(oldSelf.spec.request) || "
         "self.spec.request.id != oldSelf.spec.request.id || "
-        "self.spec.request.action == oldSelf.spec.request.action"
+        "(self.spec.request.action == oldSelf.spec.request.action && "
+        "(has(self.spec.request.checkpoint) ? has(oldSelf.spec.request.checkpoint) && "
+        "self.spec.request.checkpoint == oldSelf.spec.request.checkpoint : "
+        "!has(oldSelf.spec.request.checkpoint)))"
     ),
-    message="another action is another request: give it a new spec.request.id",
+    message="another action or checkpoint is another request: give it a new spec.request.id",
     field_path=".spec.request",
 )
 LEAVES_ERROR_FROM_ERROR = Rule(
     rule=(
-        f"!({_NEW_REQUEST}) || !(self.spec.request.action in ['Restart', 'Cleanup']) || "
+        f"!({_NEW_REQUEST}) || !(self.spec.request.action in {_LEAVING}) || "
         f"{_PHASE_NOW} in ['ERROR', 'COMPLETE']"
     ),
     message_expression=(
@@ -163,7 +170,7 @@ LEAVES_ERROR_FROM_ERROR = Rule(
 )
 LEAVES_ERROR_FOR_SOMETHING = Rule(
     rule=(
-        f"!({_NEW_REQUEST}) || !(self.spec.request.action in ['Restart', 'Cleanup']) || "
+        f"!({_NEW_REQUEST}) || !(self.spec.request.action in {_LEAVING}) || "
         "self.spec.phase != 'ERROR'"
     ),
     message=(
@@ -173,9 +180,26 @@ LEAVES_ERROR_FOR_SOMETHING = Rule(
     field_path=".spec.phase",
 )
 COMPLETE_IS_FINAL = Rule(
-    rule=f"!({_NEW_REQUEST}) || {_PHASE_NOW} != 'COMPLETE'",
-    message="TransitionViolation: COMPLETE is final; another run is another BuildState",
+    rule=(
+        f"!({_NEW_REQUEST}) || {_PHASE_NOW} != 'COMPLETE' || "
+        "self.spec.request.action == 'Archive'"
+    ),
+    message=(
+        "TransitionViolation: COMPLETE is final; another run is another BuildState. "
+        "Allowed here: the action Archive"
+    ),
     field_path=".spec.request",
+)
+ARCHIVED_WHEN_ENDED = Rule(
+    rule=(
+        f"!({_NEW_REQUEST}) || self.spec.request.action != 'Archive' || "
+        f"{_PHASE_NOW} in ['COMPLETE', 'ERROR']"
+    ),
+    message_expression=(
+        f"'TransitionViolation: Archive is possible only in COMPLETE and in ERROR, "
+        f"and the build is in ' + {_PHASE_NOW} + '; Abort it first, or wait for its end'"
+    ),
+    field_path=".spec.request.action",
 )
 NAME_FITS_A_LABEL = Rule(
     rule=f"size(self.metadata.name) <= {MAX_BUILD_NAME}",
@@ -190,15 +214,21 @@ ROOT_RULES: tuple[Rule, ...] = (
     STATUS_STAYS,
     FIRST_PHASE,
     TRANSITIONS,
-    SEQUENCE_GROWS,
+    *COUNTS_GROW,
     TARGET_IS_REACHABLE,
     *WORK_IS_FROZEN,
     REQUEST_KEEPS_ITS_MEANING,
     LEAVES_ERROR_FROM_ERROR,
     LEAVES_ERROR_FOR_SOMETHING,
     COMPLETE_IS_FINAL,
+    ARCHIVED_WHEN_ENDED,
 )
 
+CHECKPOINT_GOES_WITH_RESTORE = Rule(
+    rule="!has(self.checkpoint) || self.action == 'Restore'",
+    message="checkpoint goes with the action Restore",
+    field_path=".checkpoint",
+)
 ONE_VOLUME = Rule(
     rule="has(self.size) != has(self.claimName)",
     message="name either a size, for a new claim, or a claimName, for one that exists",

@@ -21,10 +21,24 @@ from pydantic.config import JsonDict
 
 from buildstate.api import rules
 from buildstate.api.schema import INT_OR_STRING
+from buildstate.domain.checkpoints import CheckpointKind, CheckpointTrigger
 from buildstate.domain.errors import ErrorCategory
 from buildstate.domain.phases import BuildPhase, BuildStatus
-from buildstate.domain.specs import Action, OnExhausted, RecoveryStrategy
-from buildstate.domain.states import MAX_HISTORY, RequestOutcome, WorkResult
+from buildstate.domain.specs import (
+    Action,
+    DeletionPolicy,
+    OnExhausted,
+    RecoveryStrategy,
+    WhenUnavailable,
+)
+from buildstate.domain.states import (
+    MAX_CHECKPOINTS,
+    MAX_FULL_EVERY,
+    MAX_HISTORY,
+    MAX_KEPT,
+    RequestOutcome,
+    WorkResult,
+)
 
 GROUP = "buildstate.dev"
 VERSION = "v1alpha1"
@@ -172,15 +186,37 @@ class Workspace(Model):
     """Name of a PersistentVolumeClaim of this namespace. It is never deleted by the operator."""
 
 
+class CheckpointPolicy(Model):
+    """When checkpoints are taken, where they are stored and how many of them stay."""
+
+    on_transition: bool = True
+    """Take one at each transition."""
+    interval_seconds: Annotated[int, Field(ge=10, le=24 * 3600)] | None = None
+    """Take one when the newest is that many seconds old, while a phase is at work."""
+    keep: Annotated[int, Field(ge=1, le=MAX_KEPT)] = 10
+    """How many stay. What a later one needs to be read stays as well."""
+    full_every: Annotated[int, Field(ge=1, le=MAX_FULL_EVERY)] = 8
+    """Every how many checkpoints one holds the whole state; those between hold the difference."""
+    store: ObjectName | None = None
+    """Name of a store that the platform team has set up; their default where it is not set."""
+    when_unavailable: WhenUnavailable = WhenUnavailable.CONTINUE
+    """What happens while the store cannot be written. Continue: the build goes on, and the
+    condition Checkpointed says why it is False. Wait: no further phase is entered until then."""
+    deletion_policy: DeletionPolicy = DeletionPolicy.RETAIN
+    """What becomes of what a store outside of the cluster holds when this object is deleted.
+    Checkpoints in ConfigMaps always go with the object."""
+
+
 class RecoveryPolicy(Model):
     """How a build leaves ERROR by itself."""
 
     strategy: RecoveryStrategy = RecoveryStrategy.NONE
-    """Restart: go back to INIT and run every phase again. None: stay in ERROR."""
+    """Resume: restore the newest checkpoint that verifies and go on at the first phase that it does
+    not hold. Restart: go back to INIT and run every phase again. None: stay in ERROR."""
     limit: Annotated[int, Field(ge=0, le=100)] = 3
-    """How many automatic restarts there may be."""
+    """How many automatic recoveries there may be."""
     backoff_seconds: Annotated[int, Field(ge=0, le=24 * 3600)] = 10
-    """Seconds between the failure and the automatic restart."""
+    """Seconds between the failure and the automatic recovery."""
     on_exhausted: OnExhausted = OnExhausted.STOP
     """What happens when the limit is used up. Stop: stay in ERROR. Cleanup: run CLEANUP and end in
     COMPLETE, with the condition Succeeded False."""
@@ -189,11 +225,17 @@ class RecoveryPolicy(Model):
 class Request(Model):
     """One imperative act. It is done once for each id; the answer is in status.lastRequest."""
 
+    model_config = ConfigDict(json_schema_extra=_rules(rules.CHECKPOINT_GOES_WITH_RESTORE))
+
     id: Annotated[str, Field(min_length=1, max_length=128, pattern=r"^\S+$")]
     """Token of your choice. Applying the same id again does nothing; a new act needs a new id."""
     action: Action
-    """Restart: from ERROR back to INIT and on. Cleanup: from ERROR to CLEANUP and on. Abort: stop
-    the Pod, release everything and go to ERROR."""
+    """Restart: from ERROR back to INIT and on. Restore: the same, but phases that the checkpoint
+    holds are not run again. Cleanup: from ERROR to CLEANUP and on. Abort: stop the Pod, release
+    everything and go to ERROR. Checkpoint: take one now. Archive: put an ended build away."""
+    checkpoint: Annotated[str, Field(min_length=1, max_length=64, pattern=_NAME)] | None = None
+    """Checkpoint to restore, one of status.checkpoints; the newest that verifies where it is not
+    set."""
 
 
 class BuildSpec(Model):
@@ -211,6 +253,8 @@ class BuildSpec(Model):
     mounted."""
     workspace: Workspace | None = None
     """Volume that the phases share. Without it each Pod has an empty /workspace of its own."""
+    checkpoints: CheckpointPolicy | None = None
+    """When checkpoints are taken and where they are stored; none by themselves without it."""
     recovery: RecoveryPolicy = RecoveryPolicy()
     """How the build leaves ERROR by itself."""
     request: Request | None = None
@@ -225,7 +269,7 @@ class PhaseRecord(Model):
     phase: BuildPhase
     """The phase."""
     result: WorkResult
-    """Running, Succeeded or Failed."""
+    """Running, Succeeded or Failed; Restored where a checkpoint held that it had succeeded."""
     attempts: Count
     """Number of attempts so far."""
     start_time: Time
@@ -291,16 +335,43 @@ class RecoveryState(Model):
     """What the recovery policy has done."""
 
     attempts: Count = 0
-    """Automatic restarts since the build was made or restarted by hand."""
+    """Automatic recoveries since the build was made or led out of ERROR by hand."""
     exhausted: bool = False
     """Whether the limit is used up and onExhausted was carried out."""
+
+
+class CheckpointRef(Model):
+    """One checkpoint that can be restored."""
+
+    name: Annotated[str, Field(max_length=64)]
+    """Name, for spec.request.checkpoint."""
+    number: Count
+    """Place in the order of checkpoints."""
+    epoch: Count
+    """Epoch in which it was taken; each restore and restart opens a new one."""
+    sequence: Count
+    """Sequence of the state that it holds."""
+    phase: BuildPhase
+    """Phase of the state that it holds."""
+    kind: CheckpointKind
+    """Full, or Delta: the difference to the one before."""
+    trigger: CheckpointTrigger
+    """Why it was taken: Transition, Interval, Request, or Restore for the one before a restore."""
+    digest: Annotated[str, Field(max_length=128)]
+    """SHA-256 over its seal, which names the digest of its content and of the one before."""
+    parent: Annotated[str, Field(max_length=128)] = ""
+    """Digest of the checkpoint before it; empty for the first."""
+    time: Time
+    """When it was taken."""
+    damage: Text = ""
+    """What was found wrong with it when it was to be restored; empty while nothing was."""
 
 
 class Condition(Model):
     """One condition, as in every Kubernetes object."""
 
     type: Annotated[str, Field(max_length=64)]
-    """Succeeded, Ready, Reconciling or Stalled."""
+    """Succeeded, Ready, Reconciling, Stalled or Checkpointed."""
     status: Literal["True", "False", "Unknown"]
     """True, False or Unknown."""
     reason: Annotated[str, Field(min_length=1, max_length=256)]
@@ -330,6 +401,9 @@ class BuildStatusModel(Model):
     """Generation of the spec that this state speaks of."""
     sequence: Count = 0
     """Number of transitions taken so far. It orders everything, and never goes down."""
+    epoch: Count = 0
+    """Number of restores and restarts so far. A checkpoint of an earlier epoch is never taken for
+    a newer one."""
     attempt: Count = 0
     """Attempt at the work of the present phase; 0 where it has none."""
     phases: Annotated[
@@ -350,6 +424,11 @@ class BuildStatusModel(Model):
     """The answer to the latest request."""
     recovery: RecoveryState = RecoveryState()
     """What the recovery policy has done."""
+    checkpoints: Annotated[
+        tuple[CheckpointRef, ...],
+        Field(max_length=MAX_CHECKPOINTS, json_schema_extra={"x-kubernetes-list-type": "atomic"}),
+    ] = ()
+    """The checkpoints that can be restored, oldest first."""
     failure: Failure | None = None
     """Why the build failed; absent while nothing did."""
     workspace_claim: ObjectName | None = None
@@ -370,7 +449,8 @@ class BuildStatusModel(Model):
             },
         ),
     ] = ()
-    """Succeeded, Ready, Reconciling and Stalled: all of them, every time."""
+    """Succeeded, Ready, Reconciling and Stalled: all of them, every time. Checkpointed where
+    checkpoints are taken."""
     digest: Annotated[str, Field(max_length=128)] = ""
     """SHA-256 over the exact bytes of this state. A change by anybody else is found out by it."""
 

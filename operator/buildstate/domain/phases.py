@@ -26,6 +26,7 @@ class BuildStatus(StrEnum):
     SUCCEEDED = "Succeeded"
     FAILED = "Failed"
     ABORTED = "Aborted"
+    ARCHIVED = "Archived"
 
 
 WORK_PHASES = (BuildPhase.SETUP, BuildPhase.BUILD, BuildPhase.TEST, BuildPhase.CLEANUP)

@@ -13,11 +13,15 @@ class Action(StrEnum):
     RESTART = "Restart"
     CLEANUP = "Cleanup"
     ABORT = "Abort"
+    RESTORE = "Restore"
+    CHECKPOINT = "Checkpoint"
+    ARCHIVE = "Archive"
 
 
 class RecoveryStrategy(StrEnum):
     """What happens by itself when a build is in ERROR."""
 
+    RESUME = "Resume"
     RESTART = "Restart"
     NONE = "None"
 
@@ -88,12 +92,43 @@ class RecoveryPolicy:
     on_exhausted: OnExhausted = OnExhausted.STOP
 
 
+class WhenUnavailable(StrEnum):
+    """What a build does while its checkpoints cannot be stored."""
+
+    CONTINUE = "Continue"
+    WAIT = "Wait"
+
+
+class DeletionPolicy(StrEnum):
+    """What becomes of what an outside store holds when the build is deleted."""
+
+    RETAIN = "Retain"
+    DELETE = "Delete"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckpointPolicy:
+    """When checkpoints are taken, where they go and how many stay.
+
+    `store` is None for the default one; `interval_seconds` is None where none is taken by time.
+    """
+
+    on_transition: bool = True
+    interval_seconds: int | None = None
+    keep: int = 10
+    full_every: int = 8
+    store: str | None = None
+    when_unavailable: WhenUnavailable = WhenUnavailable.CONTINUE
+    deletion_policy: DeletionPolicy = DeletionPolicy.RETAIN
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One imperative act; `id` makes it happen once."""
+    """One imperative act; `id` makes it happen once. `checkpoint` names what to restore."""
 
     id: str
     action: Action
+    checkpoint: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +140,7 @@ class BuildSpec:
     phases: PhasesWork = PhasesWork()
     service_account_name: str | None = None
     workspace: Workspace | None = None
+    checkpoints: CheckpointPolicy | None = None
     recovery: RecoveryPolicy = RecoveryPolicy()
     request: Request | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)

@@ -5,12 +5,19 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
+from buildstate.domain.checkpoints import CheckpointRef
 from buildstate.domain.errors import ErrorCategory
 from buildstate.domain.phases import BuildPhase, BuildStatus
 from buildstate.domain.specs import Action
 
 MAX_HISTORY = 32
 """How many transitions the status keeps; older ones fall out of the ring."""
+
+MAX_KEPT = 50
+MAX_FULL_EVERY = 20
+MAX_CHECKPOINTS = MAX_KEPT + 2 * MAX_FULL_EVERY
+"""How many references there can be: the kept ones, what the oldest of them needs, and the newest
+that is not damaged with what that needs."""
 
 
 class WorkResult(StrEnum):
@@ -19,6 +26,12 @@ class WorkResult(StrEnum):
     RUNNING = "Running"
     SUCCEEDED = "Succeeded"
     FAILED = "Failed"
+    RESTORED = "Restored"
+
+    @property
+    def is_done(self) -> bool:
+        """Say whether nothing is left to do."""
+        return self in (WorkResult.SUCCEEDED, WorkResult.RESTORED)
 
 
 class RequestOutcome(StrEnum):
@@ -115,11 +128,13 @@ class BuildState:
     target: BuildPhase = BuildPhase.COMPLETE
     observed_generation: int = 0
     sequence: int = 0
+    epoch: int = 0
     attempt: int = 0
     phases: tuple[PhaseRecord, ...] = ()
     history: tuple[Transition, ...] = ()
     last_request: RequestResult | None = None
     recovery: RecoveryState = RecoveryState()
+    checkpoints: tuple[CheckpointRef, ...] = ()
     failure: Failure | None = None
     workspace_claim: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
@@ -134,6 +149,16 @@ class BuildState:
         return next((record for record in self.phases if record.phase is self.phase), None)
 
     @property
+    def newest_checkpoint(self) -> CheckpointRef | None:
+        """The reference to the newest checkpoint, or None where there is none."""
+        return self.checkpoints[-1] if self.checkpoints else None
+
+    @property
+    def is_archived(self) -> bool:
+        """Say whether the build was put away: nothing happens to it any more."""
+        return self.status is BuildStatus.ARCHIVED
+
+    @property
     def is_releasing(self) -> bool:
         """Say whether the build was aborted and still has to give back a workspace of its own."""
         aborted = self.failure is not None and self.failure.category is ErrorCategory.ABORTED
@@ -144,6 +169,6 @@ class BuildState:
         others = tuple(known for known in self.phases if known.phase is not record.phase)
         return replace(self, phases=(*others, record))
 
-    def is_condition(self, kind: str) -> bool:
-        """Say whether the condition of that type is True."""
-        return any(c.status == "True" for c in self.conditions if c.type == kind)
+    def condition(self, kind: str) -> Condition | None:
+        """Give the condition of that type, or None where it is not written."""
+        return next((one for one in self.conditions if one.type == kind), None)
