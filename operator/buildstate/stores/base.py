@@ -1,7 +1,9 @@
 """The contract of a store: checkpoints and documents, by place and by path.
 
 Every store passes `tests/stores/contracts.py`. Errors are those of `domain.errors`: `Transient` when
-asking again may help, `Permanent` when it cannot, `AlreadyExists` and `Conflict` for a lost race.
+asking again may help, `Permanent` when it cannot (with reason `TooLarge`, `BadPath`, `Forbidden`,
+`NotFound` for a place that is not there, `Full`, or `Refused`), `AlreadyExists` and `Conflict` for a
+lost race. Their messages name the store, and what to do.
 """
 
 from dataclasses import dataclass, field
@@ -55,13 +57,16 @@ class Checkpoints(Protocol):
     """Checkpoints by place and name: complete, or invisible."""
 
     async def save(self, place: Place, record: Record) -> None:
-        """Store a checkpoint that was not there; raises `AlreadyExists` where the name is taken."""
+        """Store a checkpoint that was not there; raises `AlreadyExists` where another has the name.
+
+        The very same record again is no error: who does not know whether it went well asks again.
+        """
 
     async def load(self, place: Place, name: str) -> Record | None:
         """Give one checkpoint, or None where there is no complete one of that name."""
 
     async def names(self, place: Place) -> list[str]:
-        """Name the checkpoints of a build, sorted: the complete and the incomplete ones."""
+        """Name the checkpoints of a build, sorted as texts: complete and incomplete ones."""
 
     async def replace_manifest(self, place: Place, before: Record, manifest: bytes) -> None:
         """Put another manifest in the place of `before`'s; raises `Conflict` if that is not there."""
@@ -91,7 +96,7 @@ class Documents(Protocol):
     async def list(self, prefix: str) -> list[str]:
         """Give the paths that begin with `prefix`, sorted."""
 
-    async def delete(self, path: str) -> None:
+    async def remove(self, path: str) -> None:
         """Remove a document; one that is gone is no error."""
 
 
