@@ -51,7 +51,7 @@ unit: $(STAMP) ## Unit tests, with the coverage of the pure core
 		--cov=buildstate.domain --cov-branch --cov-report=term:skip-covered --cov-fail-under=95
 
 contract: $(STAMP) ## Contract tests against a real API server
-	$(call build-tools,$(CONTROL_PLANE) helm kubeconform)
+	$(call build-tools,$(CONTROL_PLANE) helm kubeconform versitygw)
 	$(BIN)/pytest tests/contract tests/charts --durations=5
 
 e2e: $(STAMP) ## End-to-end tests on a real node

@@ -77,6 +77,7 @@ TOOLS = {
     "kind": Tool("kind", "sigs.k8s.io/kind"),
     "helm": Tool("helm", "helm.sh/helm/v4/cmd/helm", "about 2 min"),
     "kubeconform": Tool("kubeconform", "github.com/yannh/kubeconform/cmd/kubeconform"),
+    "versitygw": Tool("versitygw", "github.com/versity/versitygw/cmd/versitygw", "about 2 min"),
 }
 
 

@@ -1,14 +1,20 @@
 """The contract of a store: checkpoints and documents, by place and by path.
 
-Every store passes `tests/stores/contracts.py`. Errors are those of `domain.errors`: `Transient` when
-asking again may help, `Permanent` when it cannot (with reason `TooLarge`, `BadPath`, `Forbidden`,
-`NotFound` for a place that is not there, `Full`, or `Refused`), `AlreadyExists` and `Conflict` for a
-lost race. Their messages name the store, and what to do.
+Every store passes `tests/stores/contracts.py`. Errors are those of `domain.errors`: `Transient`
+when asking again may help, `Permanent` when it cannot (reason `TooLarge`, `BadPath`, `Forbidden`,
+`NotFound` for a bucket or volume that is not there, or `Refused`), `AlreadyExists` and `Conflict`
+for a lost race. Their messages name the store, and what to do.
 """
 
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
+
+FORBIDDEN = "Forbidden"
+NOT_FOUND = "NotFound"
+BAD_PATH = "BadPath"
+TOO_LARGE = "TooLarge"
+"""Why a store is `Permanent`ly not able to do what it was asked, besides `Refused`."""
 
 
 class Area(StrEnum):
@@ -69,7 +75,7 @@ class Checkpoints(Protocol):
         """Name the checkpoints of a build, sorted as texts: complete and incomplete ones."""
 
     async def replace_manifest(self, place: Place, before: Record, manifest: bytes) -> None:
-        """Put another manifest in the place of `before`'s; raises `Conflict` if that is not there."""
+        """Put another manifest in the place of `before`'s; raises `Conflict` if that is gone."""
 
     async def delete(self, place: Place, name: str) -> None:
         """Remove a checkpoint, also an incomplete one; one that is gone is no error."""
