@@ -14,18 +14,22 @@ NEVER_RESOURCES = {
     *("serviceaccounts/token", "leases", "validatingadmissionpolicies", "clusterroles"),
 }
 OPERATOR = {
-    "buildstate.dev/buildstates": {"get", "list", "watch"},
+    "buildstate.dev/buildstates": {"get", "list", "watch", "patch"},
     "buildstate.dev/buildstates/status": {"update"},
     "/pods": {"get", "list", "watch", "create", "delete"},
     "/persistentvolumeclaims": {"get", "create", "delete"},
     "/events": {"create"},
+    "/namespaces": {"get"},
+    "/configmaps": {"get", "list", "create", "update", "delete"},
 }
 READ = {"get", "list", "watch"}
 WRITE = {"create", "update", "patch", "delete", "deletecollection"}
 PEOPLE = {
     "viewer": READ,
-    "author": READ | WRITE | {"abort", "restart"},
-    "releaser": READ | {"update", "patch", "transition", "restart", "cleanup", "abort"},
+    "author": READ | WRITE | {"abort", "restart", "restore", "checkpoint"},
+    "releaser": READ
+    | {"update", "patch", "transition", "abort", "restart", "cleanup"}
+    | {"restore", "checkpoint", "archive"},
 }
 AGGREGATED = {"viewer": "view", "author": "edit", "releaser": "admin"}
 SCOPES = {"everywhere": (), "two namespaces": ('watchNamespaces=["red","blue"]',)}
@@ -69,8 +73,27 @@ def test_the_operator_holds_exactly_what_it_needs(scope: tuple[str, ...], render
 def test_a_list_of_namespaces_leaves_nothing_cluster_wide(render: Render) -> None:
     objects = render('watchNamespaces=["red","blue"]')
     bound = {name for kind, name in objects if kind == "RoleBinding"}
-    assert bound == {"red/buildstate", "blue/buildstate"}
+    assert bound == {"red/buildstate", "blue/buildstate", "buildstate-store"}
     assert not [name for kind, name in objects if kind == "ClusterRoleBinding"]
+
+
+def test_the_index_of_the_configmap_store_is_all_that_is_open_beside_the_list(
+    render: Render,
+) -> None:
+    store = {"/configmaps": OPERATOR["/configmaps"]}
+    assert rules(render('watchNamespaces=["red"]')["Role", "buildstate-store"]) == store
+    watched = render('watchNamespaces=["red","buildstate-system"]')
+    assert ("Role", "buildstate-store") not in watched
+    assert rules(watched["Role", "buildstate"]) == OPERATOR
+
+
+def test_without_a_configmap_store_no_configmap_is_touched(render: Render) -> None:
+    values = ('stores={"default":"d","list":[{"name":"d","kind":"Volume","claimName":"c"}]}',)
+    held = {name: verbs for name, verbs in OPERATOR.items() if name != "/configmaps"}
+    assert rules(render(*values)["ClusterRole", "buildstate"]) == held
+    listed = render(*values, 'watchNamespaces=["red"]')
+    assert rules(listed["Role", "red/buildstate"]) == held
+    assert ("Role", "buildstate-store") not in listed
 
 
 @pytest.mark.parametrize("who", PEOPLE)
@@ -91,7 +114,7 @@ def test_only_the_operators_pod_mounts_a_token(render: Render) -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["acts", "work", "pods"])
+@pytest.mark.parametrize("name", ["acts", "work", "pods", "checkpoints", "finalizers"])
 def test_a_policy_that_cannot_answer_refuses(name: str, render: Render) -> None:
     objects = render()
     policy = objects["ValidatingAdmissionPolicy", f"{name}.buildstate.dev"]["spec"]

@@ -1,5 +1,6 @@
 """What the chart renders."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,20 @@ CRD = ("CustomResourceDefinition", "buildstates.buildstate.dev")
 POLICIES = {
     (kind, f"{name}.buildstate.dev")
     for kind in ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
-    for name in ("acts", "work", "pods")
+    for name in ("acts", "work", "pods", "checkpoints", "finalizers")
 }
 ROLES = {("ClusterRole", f"buildstate-{who}") for who in ("viewer", "author", "releaser")}
 CLUSTER_WIDE = {("ClusterRole", "buildstate"), ("ClusterRoleBinding", "buildstate")}
 IN_RED = {("Role", "red/buildstate"), ("RoleBinding", "red/buildstate")}
+FOR_INDEX = {("Role", "buildstate-store"), ("RoleBinding", "buildstate-store")}
+STORES = [
+    {"name": "configmap", "kind": "ConfigMap"},
+    {"name": "disk", "kind": "Volume", "claimName": "builds"},
+    {"name": "main", "kind": "S3", "bucket": "builds", "region": "r", "credentialsSecret": "s3"},
+    {"name": "cloud", "kind": "GCS", "bucket": "builds", "prefix": "a/b"},
+]
+ALL_STORES = (f"stores.list={json.dumps(STORES)}", 'stores.default="main"')
+ENCRYPTED = 'encryption={"activeKey":"2026-11","keysSecret":"keys"}'
 
 Objects = dict[tuple[str, str], dict[str, Any]]
 Render = Callable[..., Objects]
@@ -65,7 +75,7 @@ def test_the_chart_installs_the_generated_crd_and_keeps_it(render: Render) -> No
         ("roles.create=false", ROLES, set()),
         ("serviceMonitor.enabled=true", set(), {("ServiceMonitor", "buildstate")}),
         ("networkPolicy.enabled=true", set(), {("NetworkPolicy", "buildstate")}),
-        ('watchNamespaces=["red"]', CLUSTER_WIDE, IN_RED),
+        ('watchNamespaces=["red"]', CLUSTER_WIDE, IN_RED | FOR_INDEX),
         (
             'serviceAccount.name="robot"',
             {("ServiceAccount", "buildstate")},
@@ -116,6 +126,8 @@ def test_the_operator_hears_of_its_settings(render: Render) -> None:
         "BUILDSTATE_SWEEP_SECONDS": "60",
         "BUILDSTATE_NAMESPACES": "red,blue",
         "BUILDSTATE_HTTP_PORT": "8080",
+        "BUILDSTATE_STORES": "/etc/buildstate/stores/stores.yaml",
+        "BUILDSTATE_STORE_NAMESPACE": "buildstate-system",
     }
 
 
@@ -155,6 +167,8 @@ def test_more_operators_may_be_let_in(render: Render) -> None:
     objects = render(f'policies.operators=["{user}"]')
     conditions = objects["ValidatingAdmissionPolicy", "pods.buildstate.dev"]["spec"]
     assert f'"{user}"' in str(conditions["matchConditions"])
+    for name in ("checkpoints", "finalizers"):
+        assert f'"{user}"' in str(objects["ValidatingAdmissionPolicy", f"{name}.buildstate.dev"])
 
 
 def test_the_limit_of_cpu_can_be_taken_away_and_the_one_of_memory_cannot(render: Render) -> None:
@@ -162,3 +176,66 @@ def test_the_limit_of_cpu_can_be_taken_away_and_the_one_of_memory_cannot(render:
     assert resources["limits"].keys() == {"memory"}
     with pytest.raises(CommandFailed, match="memory"):
         render("resources.limits.memory=null")
+
+
+def documented(objects: Objects) -> Any:
+    """What the operator reads as its stores."""
+    return yaml.safe_load(objects["ConfigMap", "buildstate-stores"]["data"]["stores.yaml"])
+
+
+def mounted(objects: Objects) -> dict[str, tuple[Any, bool]]:
+    """By path: what is mounted there, and whether it can be written."""
+    spec = operator(objects)
+    volumes = {one.pop("name"): one for one in spec["volumes"]}
+    return {
+        one["mountPath"]: (volumes[one["name"]], not one.get("readOnly", False))
+        for one in spec["containers"][0]["volumeMounts"]
+    }
+
+
+def test_checkpoints_go_into_configmaps_where_nothing_else_is_said(render: Render) -> None:
+    stores = [{"name": "configmap", "kind": "ConfigMap"}]
+    assert documented(render()) == {"default": "configmap", "stores": stores}
+    assert mounted(render()).keys() == {"/etc/buildstate/stores"}
+
+
+def test_the_operator_reads_of_each_store_what_it_needs_to_open_it(render: Render) -> None:
+    credentials = {"credentials": "/etc/buildstate/credentials/main"}
+    assert documented(render(*ALL_STORES, ENCRYPTED)) == {
+        "default": "main",
+        "stores": [
+            {"name": "configmap", "kind": "ConfigMap"},
+            {"name": "disk", "kind": "Volume", "path": "/var/lib/buildstate/disk"},
+            {"name": "main", "kind": "S3", "bucket": "builds", "region": "r", **credentials},
+            {"name": "cloud", "kind": "GCS", "bucket": "builds", "prefix": "a/b"},
+        ],
+        "encryption": {"activeKey": "2026-11", "keyring": "/etc/buildstate/keyring"},
+    }
+
+
+def test_everything_that_the_stores_document_names_is_mounted(render: Render) -> None:
+    secret = {"defaultMode": 0o440}
+    assert mounted(render(*ALL_STORES, ENCRYPTED)) == {
+        "/etc/buildstate/stores": ({"configMap": {"name": "buildstate-stores"}}, False),
+        "/etc/buildstate/keyring": ({"secret": {"secretName": "keys", **secret}}, False),
+        "/etc/buildstate/credentials/main": ({"secret": {"secretName": "s3", **secret}}, False),
+        "/var/lib/buildstate/disk": ({"persistentVolumeClaim": {"claimName": "builds"}}, True),
+    }
+
+
+def test_what_is_mounted_can_be_read_by_the_operators_group(render: Render) -> None:
+    security = operator(render(ENCRYPTED))["securityContext"]
+    assert (security["runAsGroup"], security["fsGroup"]) == (65532, 65532)
+
+
+def test_another_store_rolls_the_operator(render: Render) -> None:
+    def template(*values: str) -> Any:
+        return render(*values)["Deployment", "buildstate"]["spec"]["template"]
+
+    checksum = template()["metadata"]["annotations"]["checksum/stores"]
+    assert checksum != template(*ALL_STORES)["metadata"]["annotations"]["checksum/stores"]
+
+
+def test_a_volume_is_let_go_before_the_next_operator_takes_it(render: Render) -> None:
+    deployment = render(*ALL_STORES)["Deployment", "buildstate"]["spec"]
+    assert (deployment["replicas"], deployment["strategy"]) == (1, {"type": "Recreate"})

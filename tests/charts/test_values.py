@@ -14,6 +14,12 @@ CHART = Path(__file__).parents[2] / "charts" / "buildstate"
 VALUES = CHART / "values.yaml"
 SCHEMA: dict[str, Any] = json.loads((CHART / "values.schema.json").read_text())
 
+
+def store(**fields: object) -> str:
+    """The value of a list with one store."""
+    return f"stores.list={json.dumps([fields])}"
+
+
 WRONG = {
     "a name that is not there": ("replicas=2", "replicas"),
     "a name deep inside": ('image.host="here"', "host"),
@@ -38,10 +44,61 @@ WRONG = {
         'podLabels={"app.kubernetes.io/name":"x"}',
         "app.kubernetes.io/name",
     ),
+    "no store": ("stores.list=[]", "/stores/list"),
+    "a store without a name": (store(kind="ConfigMap"), "name"),
+    "a store in capitals": (store(name="S3", kind="S3", bucket="builds"), "/stores/list/0/name"),
+    "a store of an unknown kind": (store(name="a", kind="Tape"), "/stores/list/0/kind"),
+    "a volume without a claim": (store(name="a", kind="Volume"), "claimName"),
+    "a volume at a path of one's own": (
+        store(name="a", kind="Volume", claimName="c", path="/var"),
+        "path",
+    ),
+    "a ConfigMap with credentials": (
+        store(name="a", kind="ConfigMap", credentialsSecret="b"),
+        "credentialsSecret",
+    ),
+    "an S3 store without a bucket": (store(name="a", kind="S3"), "bucket"),
+    "a GCS store with a region": (
+        store(name="a", kind="GCS", bucket="builds", region="here"),
+        "region",
+    ),
+    "an Azure store without an account": (
+        store(name="a", kind="Azure", container="builds"),
+        "account",
+    ),
+    "an endpoint without a scheme": (
+        store(name="a", kind="S3", bucket="builds", endpoint="s3.example"),
+        "/stores/list/0/endpoint",
+    ),
+    "a prefix that begins with a slash": (
+        store(name="a", kind="S3", bucket="builds", prefix="/builds"),
+        "/stores/list/0/prefix",
+    ),
+    "credentials in the values": (
+        store(name="a", kind="S3", bucket="builds", secretAccessKey="k"),
+        "secretAccessKey",
+    ),
+    "a key with a slash": ('encryption.activeKey="../key"', "/encryption/activeKey"),
+    "a key in the values": ('encryption.keys={"a":"b"}', "keys"),
     "a user that breaks out of its quotes": (
         """policies.operators=["a' || true"]""",
         "/policies/operators/0",
     ),
+}
+
+
+CONTRADICTIONS = {
+    "a default that is no store": (
+        'stores.default="s3"',
+        'stores.default is "s3", but stores.list has only: configmap',
+    ),
+    "two stores of one name": (
+        'stores.list=[{"name":"configmap","kind":"ConfigMap"},'
+        '{"name":"configmap","kind":"S3","bucket":"builds"}]',
+        'stores.list has two stores named "configmap": give each its own name',
+    ),
+    "a key of no Secret": ('encryption.activeKey="a"', "go together"),
+    "a Secret without a key for new checkpoints": ('encryption.keysSecret="a"', "go together"),
 }
 
 
@@ -71,6 +128,15 @@ def test_a_wrong_value_is_refused_by_name(
         template(f"--set-json={value}")
     assert "values don't meet the specifications of the schema" in str(refused.value)
     assert named in str(refused.value)
+
+
+@pytest.mark.parametrize(("value", "said"), CONTRADICTIONS.values(), ids=CONTRADICTIONS.keys())
+def test_values_that_contradict_each_other_are_refused_in_words(
+    value: str, said: str, template: Callable[..., str]
+) -> None:
+    with pytest.raises(CommandFailed) as refused:
+        template(f"--set-json={value}")
+    assert said in str(refused.value)
 
 
 def test_the_schema_knows_exactly_the_values_that_there_are() -> None:

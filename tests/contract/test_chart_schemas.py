@@ -19,11 +19,18 @@ GVK = "x-kubernetes-group-version-kind"
 PREFIX = "#/definitions/"
 THERE = ("-n", "restricted")
 DRY = ("create", "--dry-run=server", "-f", "-")
+STORES = [
+    {"name": "configmap", "kind": "ConfigMap"},
+    {"name": "disk", "kind": "Volume", "claimName": "disk"},
+    {"name": "s3", "kind": "S3", "bucket": "builds", "allowHttp": True, "credentialsSecret": "s3"},
+]
 EVERYTHING = (
     *("--set=networkPolicy.enabled=true", "--set=podLabels.a=b", "--set=podAnnotations.c=d"),
     *("--set=watchNamespaces={red,blue}", "--set=priorityClassName=high"),
     *("--set=extraEnv[0].name=A", "--set=extraEnv[0].value=b", "--set=nodeSelector.e=f"),
     *("--set=image.pullSecrets[0].name=pull", "--set=tolerations[0].operator=Exists"),
+    *("--set=encryption.activeKey=a", "--set=encryption.keysSecret=keys"),
+    "--set-json=stores.list=" + json.dumps(STORES),
 )
 
 

@@ -29,6 +29,7 @@ AUTHORS = {"author", "edit", "admin", "root"}
 WORKERS = AUTHORS - {"author"}
 RELEASERS = {"releaser", "admin", "root"}
 UPDATERS = AUTHORS | RELEASERS
+VERBS = ("transition", "abort", "restart", "cleanup", "restore", "checkpoint", "archive")
 
 WORK: dict[str, object] = {"phases": {"build": {"image": "example/builder:1", "command": ["make"]}}}
 FIRST = {"status": {"phase": "INIT"}}
@@ -99,6 +100,18 @@ ACTS = {
     "abort by request": patch(request("Abort"), UPDATERS),
     "restart": patch(request("Restart"), UPDATERS, "failed"),
     "cleanup": patch(request("Cleanup"), RELEASERS, "failed"),
+    "restore": patch(request("Restore"), UPDATERS, "failed"),
+    "restore a certain checkpoint": patch(
+        {"request": {"id": "r1", "action": "Restore", "checkpoint": "7-build-1f9b02ac"}},
+        UPDATERS,
+        "failed",
+    ),
+    "checkpoint": patch(request("Checkpoint"), UPDATERS),
+    "archive": patch(request("Archive"), RELEASERS, "failed"),
+    "create with an Archive": create(request("Archive"), AUTHORS & RELEASERS),
+    "create with a Restore": create(request("Restore"), AUTHORS),
+    "have checkpoints taken": patch({"checkpoints": {}}, UPDATERS),
+    "restore by recovery": patch({"recovery": {"strategy": "Resume"}}, UPDATERS, "failed"),
     "restart by recovery": patch({"recovery": {"strategy": "Restart"}}, UPDATERS, "failed"),
     "clean up by recovery": patch({"recovery": {"onExhausted": "Cleanup"}}, RELEASERS, "failed"),
     "take a request back": patch({"request": None}, UPDATERS, "requesting"),
@@ -135,6 +148,22 @@ SAID = {
     ("edit", "cleanup"): (
         'User "edit" may not clean up BuildState rights/failed: '
         f'missing verb "cleanup" {TRANSITION_HELP}releaser'
+    ),
+    ("updater", "restore"): (
+        'User "updater" may not restore BuildState rights/failed: '
+        f'missing verb "restore" {TRANSITION_HELP}author'
+    ),
+    ("updater", "restore by recovery"): (
+        'User "updater" may not restore BuildState rights/failed: '
+        f'missing verb "restore" {TRANSITION_HELP}author'
+    ),
+    ("updater", "checkpoint"): (
+        'User "updater" may not take a checkpoint of BuildState rights/standing: '
+        f'missing verb "checkpoint" {TRANSITION_HELP}author'
+    ),
+    ("edit", "archive"): (
+        'User "edit" may not archive BuildState rights/failed: '
+        f'missing verb "archive" {TRANSITION_HELP}releaser'
     ),
     ("author", "add work"): (
         'User "author" may not set the work (phases, serviceAccountName, workspace) of BuildState '
@@ -215,7 +244,7 @@ def test_a_refusal_says_who_lacks_which_verb_and_what_to_ask_for(
     assert said.endswith(f"denied request: {SAID[who, act]}")
 
 
-@pytest.mark.parametrize("policy", ["acts", "work", "pods"])
+@pytest.mark.parametrize("policy", ["acts", "work", "pods", "checkpoints", "finalizers"])
 def test_the_server_finds_no_type_wrong_in_a_policy(policy: str, installed: Cluster) -> None:
     name = f"validatingadmissionpolicy/{policy}.buildstate.dev"
     # Without the CRD it would have nothing to check the expressions with.
@@ -255,11 +284,18 @@ def test_a_verb_in_another_namespace_opens_nothing(rights: Refusal, installed: C
     "right",
     [
         "watch buildstates",
+        "patch buildstates",
         "update buildstates --subresource=status",
         "create pods",
         "delete pods",
         "create persistentvolumeclaims",
         "create events",
+        "get namespaces",
+        "get configmaps",
+        "list configmaps",
+        "create configmaps",
+        "update configmaps",
+        "delete configmaps",
     ],
 )
 def test_the_operator_may_do_its_work(right: str, rights: Refusal) -> None:
@@ -269,10 +305,17 @@ def test_the_operator_may_do_its_work(right: str, rights: Refusal) -> None:
 @pytest.mark.parametrize(
     "right",
     [
-        "patch buildstates",
+        "create buildstates",
+        "update buildstates",
         "delete buildstates",
+        "update buildstates --subresource=finalizers",
+        *(f"{verb} buildstates" for verb in VERBS),
         "get secrets",
-        "list configmaps",
+        "list secrets",
+        "watch configmaps",
+        "patch configmaps",
+        "list namespaces",
+        "delete namespaces",
         "patch pods",
         "create pods --subresource=exec",
         "create serviceaccounts --subresource=token",
@@ -286,3 +329,12 @@ def test_the_operator_may_do_its_work(right: str, rights: Refusal) -> None:
 )
 def test_the_operator_may_do_nothing_else(right: str, rights: Refusal) -> None:
     assert rights(OPERATOR, "-n", NAMESPACE, "auth", "can-i", *right.split())
+
+
+def test_a_role_in_a_namespace_opens_the_namespace_itself_and_no_other(
+    rights: Refusal, installed: Cluster
+) -> None:
+    # What an operator with a list of namespaces reads their uids by.
+    grant(installed, "surveyor", "surveyor", "--verb=get", "--resource=namespaces")
+    settle(rights, "surveyor", Act(("get", "namespace", NAMESPACE), set()), LET)
+    assert "Forbidden" in rights("surveyor", "get", "namespace", "default")

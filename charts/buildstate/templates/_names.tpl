@@ -34,3 +34,8 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- define "buildstate.user" -}}
 {{- printf "system:serviceaccount:%s:%s" .Release.Namespace (include "buildstate.serviceAccount" .) -}}
 {{- end -}}
+
+{{/* "yes" where a store keeps checkpoints in ConfigMaps, and empty where none does. */}}
+{{- define "buildstate.usesConfigMaps" -}}
+{{- range .Values.stores.list -}}{{- if eq .kind "ConfigMap" -}}yes{{- end -}}{{- end -}}
+{{- end -}}
