@@ -15,7 +15,15 @@ from buildstate.api import convert
 from buildstate.domain import names
 from buildstate.domain.conditions import summarise
 from buildstate.domain.errors import ErrorCategory
-from buildstate.domain.observed import Moment, Observed, PodPhase, PodView, Refusal
+from buildstate.domain.observed import (
+    Moment,
+    Observed,
+    PodPhase,
+    PodView,
+    Recoverable,
+    Refusal,
+    Trouble,
+)
 from buildstate.domain.phases import WORK_PHASES, BuildPhase, BuildStatus
 from buildstate.domain.specs import (
     Action,
@@ -72,7 +80,11 @@ class ABuild:
     refusal: Refusal | None = None
     generation: int = 1
     version: str = "1"
-    deleting: bool = False
+    deletion_time: datetime | None = None
+    is_finalized: bool = False
+    is_outside: bool = False
+    trouble: Trouble | None = None
+    recoverable: Recoverable | None = None
 
     # What is asked for.
 
@@ -217,7 +229,7 @@ class ABuild:
 
     def being_deleted(self) -> "ABuild":
         """Have been deleted, with something that still holds it."""
-        return replace(self, deleting=True)
+        return replace(self, deletion_time=NOW)
 
     # What comes of it.
 
@@ -237,7 +249,11 @@ class ABuild:
             generation=self.generation,
             spec=self.spec,
             state=self.state,
-            deleting=self.deleting,
+            deletion_time=self.deletion_time,
+            is_finalized=self.is_finalized,
+            is_outside=self.is_outside,
+            trouble=self.trouble,
+            recoverable=self.recoverable,
             violations=self.violations,
             pods=self.pods,
             refusal=self.refusal,

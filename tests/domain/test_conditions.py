@@ -3,11 +3,11 @@ from dataclasses import replace
 import pytest
 from tests.worlds import ABuild, a_build, after
 
-from buildstate.domain.conditions import MAX_MESSAGE, assess, summarise
+from buildstate.domain.conditions import assess, summarise
 from buildstate.domain.errors import ErrorCategory
 from buildstate.domain.observed import PodPhase
 from buildstate.domain.phases import BuildPhase, BuildStatus
-from buildstate.domain.states import BuildState
+from buildstate.domain.states import MAX_TEXT, BuildState
 
 WORKING = a_build().with_work().in_phase(BuildPhase.BUILD)
 REACHED = a_build().asking_for(BuildPhase.BUILD).in_phase(BuildPhase.BUILD)
@@ -95,8 +95,8 @@ def test_a_wish_that_must_wait_is_not_noted_as_seen() -> None:
 
 
 def test_a_long_message_is_cut() -> None:
-    world = WORKING.refused("x" * 2 * MAX_MESSAGE, is_permanent=False)
-    assert {MAX_MESSAGE} == {len(c.message) for c in summary(world).conditions}
+    world = WORKING.refused("x" * 2 * MAX_TEXT, is_permanent=False)
+    assert {MAX_TEXT} == {len(c.message) for c in summary(world).conditions}
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ from buildstate.domain.actions import Act, CreateClaim, CreatePod, DeleteClaim, 
 from buildstate.domain.errors import ErrorCategory
 from buildstate.domain.observed import PodPhase
 from buildstate.domain.phases import BuildPhase
-from buildstate.domain.plan import MAX_TAIL, Plan, plan
+from buildstate.domain.plan import Plan, plan
 from buildstate.domain.specs import Action, OnExhausted
-from buildstate.domain.states import BuildState, RecoveryState, WorkResult
+from buildstate.domain.states import MAX_TEXT, BuildState, RecoveryState, WorkResult
 from buildstate.domain.validation import Violation
 
 INIT, SETUP, BUILD, TEST, CLEANUP, COMPLETE, ERROR = BuildPhase
@@ -576,10 +576,10 @@ def test_a_failure_says_what_the_pod_said() -> None:
 
 
 def test_of_a_long_message_the_end_is_kept() -> None:
-    world = WORKING.with_pod(FAILED, message="x" * MAX_TAIL + "the end")
+    world = WORKING.with_pod(FAILED, message="x" * MAX_TEXT + "the end")
     failure = decided(plan(world.observed(), NOW), world).failure
     assert failure is not None
-    assert ("the end", MAX_TAIL) == (failure.message[-7:], len(failure.message))
+    assert ("the end", MAX_TEXT) == (failure.message[-7:], len(failure.message))
 
 
 def test_the_record_tells_how_the_work_ended() -> None:

@@ -181,8 +181,7 @@ LEAVES_ERROR_FOR_SOMETHING = Rule(
 )
 COMPLETE_IS_FINAL = Rule(
     rule=(
-        f"!({_NEW_REQUEST}) || {_PHASE_NOW} != 'COMPLETE' || "
-        "self.spec.request.action == 'Archive'"
+        f"!({_NEW_REQUEST}) || {_PHASE_NOW} != 'COMPLETE' || self.spec.request.action == 'Archive'"
     ),
     message=(
         "TransitionViolation: COMPLETE is final; another run is another BuildState. "

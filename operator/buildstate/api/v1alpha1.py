@@ -338,6 +338,8 @@ class RecoveryState(Model):
     """Automatic recoveries since the build was made or led out of ERROR by hand."""
     exhausted: bool = False
     """Whether the limit is used up and onExhausted was carried out."""
+    checkpoint: Annotated[str, Field(max_length=64)] = ""
+    """Checkpoint that the present run goes on from; empty where it began afresh."""
 
 
 class CheckpointRef(Model):

@@ -35,4 +35,33 @@ class DeleteClaim:
     name: str
 
 
-Act = CreateClaim | CreatePod | DeletePod | DeleteClaim
+@dataclass(frozen=True, slots=True)
+class AddFinalizer:
+    """Keep the object, when it is deleted, until its outside store is erased."""
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveFinalizer:
+    """Let the object go."""
+
+
+@dataclass(frozen=True, slots=True)
+class EraseStore:
+    """Remove all that the build's store holds of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveState:
+    """Put the build's state and checkpoints away in its store."""
+
+
+Act = (
+    CreateClaim
+    | CreatePod
+    | DeletePod
+    | DeleteClaim
+    | AddFinalizer
+    | RemoveFinalizer
+    | EraseStore
+    | ArchiveState
+)

@@ -5,8 +5,9 @@ from datetime import datetime
 
 from buildstate.domain import names
 from buildstate.domain.errors import ErrorCategory
-from buildstate.domain.observed import Moment
+from buildstate.domain.observed import Held, Moment
 from buildstate.domain.phases import BuildPhase, BuildStatus
+from buildstate.domain.specs import BuildSpec, PhaseWork
 from buildstate.domain.states import (
     MAX_HISTORY,
     BuildState,
@@ -50,12 +51,19 @@ def enter(state: BuildState, phase: BuildPhase, moment: Moment, reason: str) -> 
         phase=phase,
         sequence=step.sequence,
         attempt=0,
-        # CLEANUP may be entered a second time, and its work may be gone by then.
-        phases=tuple(known for known in state.phases if known.phase is not phase),
         history=(*state.history, step)[-MAX_HISTORY:],
         completion_time=moment.now if phase is BuildPhase.COMPLETE else None,
     )
-    return attempt(entered, moment) if moment.spec.work(phase) else entered
+    return _begin_work(entered, moment)
+
+
+def _begin_work(state: BuildState, moment: Moment) -> BuildState:
+    if state.record is not None and state.record.result is WorkResult.RESTORED:
+        return state
+    # CLEANUP may be entered a second time, and its work may be gone by then.
+    others = tuple(known for known in state.phases if known.phase is not state.phase)
+    fresh = replace(state, phases=others)
+    return attempt(fresh, moment) if moment.spec.work(state.phase) else fresh
 
 
 def attempt(state: BuildState, moment: Moment) -> BuildState:
@@ -80,9 +88,11 @@ def distrust(state: BuildState, moment: Moment) -> BuildState:
         state,
         id=moment.observed.uid,
         timestamp=moment.now,
+        status=BuildStatus.PENDING,
         attempt=0,
         phases=(),
         history=(),
+        checkpoints=(),
         start_time=None,
         workspace_claim=_own_claim(moment),
     )
@@ -127,5 +137,57 @@ def abort(state: BuildState, moment: Moment, message: str) -> BuildState:
 
 def restart(state: BuildState, moment: Moment, recovery: RecoveryState, reason: str) -> BuildState:
     """Leave ERROR for INIT: a new run, which holds nothing of the one before but its history."""
-    fresh = replace(state, phases=(), failure=None, recovery=recovery)
+    afresh = replace(state, phases=(), recovery=replace(recovery, checkpoint=""))
+    return _begin_anew(afresh, moment, reason)
+
+
+def restore(
+    state: BuildState, held: Held, moment: Moment, recovery: RecoveryState, reason: str
+) -> BuildState:
+    """Leave ERROR for INIT: a new run, in which the phases that the checkpoint holds are done."""
+    records = tuple(
+        replace(record, result=WorkResult.RESTORED) for record in held_records(held, moment.spec)
+    )
+    known = replace(
+        state,
+        phases=records,
+        recovery=replace(recovery, checkpoint=held.ref.name),
+        start_time=state.start_time or held.state.start_time,
+    )
+    return _begin_anew(known, moment, reason)
+
+
+def _begin_anew(state: BuildState, moment: Moment, reason: str) -> BuildState:
+    fresh = replace(state, failure=None, epoch=state.epoch + 1)
     return enter(fresh, BuildPhase.INIT, moment, reason)
+
+
+def held_records(held: Held, spec: BuildSpec) -> tuple[PhaseRecord, ...]:
+    """Give the phases, in their order, that need not be run again under `spec`.
+
+    A phase counts only if its work is the same as it was then, and so is all before it. CLEANUP is
+    never held: it gives back what the run took.
+    """
+    if held.spec.workspace != spec.workspace:
+        return ()
+    records: list[PhaseRecord] = []
+    for phase in (BuildPhase.SETUP, BuildPhase.BUILD, BuildPhase.TEST):
+        record = held.state.record_of(phase)
+        is_held = record is not None and record.result.is_done
+        if spec.work(phase) is None and held.spec.work(phase) is None:
+            continue
+        if not is_held or not _is_same(held.spec.work(phase), spec.work(phase)):
+            break
+        records += [record] if record else []
+    return tuple(records)
+
+
+def _is_same(before: PhaseWork | None, after: PhaseWork | None) -> bool:
+    """Say whether two works do the same; how long and how often they may try does not matter."""
+    if before is None or after is None:
+        return before is after
+    return _deed(before) == _deed(after)
+
+
+def _deed(work: PhaseWork) -> tuple[object, ...]:
+    return (work.image, work.command, work.args, work.env, work.working_dir)

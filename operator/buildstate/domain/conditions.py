@@ -7,16 +7,16 @@ All conditions are written every time. `Succeeded` and `Ready` are the summaries
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from buildstate.domain import captures
 from buildstate.domain.errors import ErrorCategory
 from buildstate.domain.observed import Moment, PodView
 from buildstate.domain.outcomes import UNSTARTABLE
 from buildstate.domain.phases import BuildPhase, BuildStatus
 from buildstate.domain.recoveries import asks_cleanup, is_recovering, recovery_time
-from buildstate.domain.states import BuildState, Condition, Failure, WorkResult
+from buildstate.domain.states import MAX_TEXT, BuildState, Condition, Failure, WorkResult
 from buildstate.domain.transitions import path, requestable
 
 TARGET_REACHED = "TargetReached"
-MAX_MESSAGE = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +43,16 @@ _TABLE: Mapping[BuildStatus, tuple[str, str, str, str]] = {
     BuildStatus.SUCCEEDED: ("True", "True", "False", "False"),
     BuildStatus.FAILED: ("False", "False", "False", "True"),
     BuildStatus.ABORTED: ("False", "False", "False", "True"),
+    BuildStatus.ARCHIVED: ("True", "True", "False", "False"),
 }
 _TYPES = ("Succeeded", "Ready", "Reconciling", "Stalled")
 
 
-def summarise(state: BuildState, moment: Moment) -> BuildState:
-    """Give `state` with status, conditions and the echo of the intent that belong to it."""
+def summarise(state: BuildState, moment: Moment, *, is_stored: bool = False) -> BuildState:
+    """Give `state` with status, conditions and the echo of the intent that belong to it.
+
+    `is_stored` says that the state will be written only once its checkpoint is stored.
+    """
     situation = assess(state, moment)
     judged = replace(
         state,
@@ -58,15 +62,34 @@ def summarise(state: BuildState, moment: Moment) -> BuildState:
         target=state.target if asks_cleanup(state, moment) else moment.target,
         metadata=moment.spec.metadata,
     )
+    values = zip(_TYPES, _values(state, situation), strict=True)
     fresh = tuple(
-        _condition(kind, value, situation, judged, moment)
-        for kind, value in zip(_TYPES, _values(state, situation), strict=True)
+        _condition(kind, (value, situation.reason, situation.message), judged, moment)
+        for kind, value in values
     )
-    return replace(judged, conditions=fresh)
+    stored = _checkpointed(judged, moment, is_stored=is_stored)
+    return replace(judged, conditions=(*fresh, *stored))
+
+
+def _checkpointed(state: BuildState, moment: Moment, *, is_stored: bool) -> tuple[Condition, ...]:
+    if moment.spec.checkpoints is None:
+        return ()
+    known, trouble = state.condition(captures.CONDITION), moment.observed.trouble
+    if is_stored:
+        said = ("True", "Stored", "the newest checkpoint that was due is stored")
+    elif trouble is not None:
+        said = ("False", trouble.reason, trouble.message)
+    elif known is not None:
+        said = (known.status, known.reason, known.message)
+    else:
+        said = ("Unknown", "NoneDue", "no checkpoint was due yet")
+    return (_condition(captures.CONDITION, said, state, moment),)
 
 
 def assess(state: BuildState, moment: Moment) -> Situation:
     """Say how the build fares: the first sentence that fits."""
+    if state.is_archived:
+        return Situation(BuildStatus.ARCHIVED, "Archived", "the build is put away")
     if state.phase is BuildPhase.COMPLETE:
         return _complete(state)
     if state.phase is BuildPhase.ERROR:
@@ -90,18 +113,18 @@ def _values(state: BuildState, situation: Situation) -> tuple[str, str, str, str
 
 def _condition(
     kind: str,
-    value: str,
-    situation: Situation,
+    said: tuple[str, str, str],
     state: BuildState,
     moment: Moment,
 ) -> Condition:
-    known = next((c for c in state.conditions if c.type == kind), None)
+    value, reason, message = said
+    known = state.condition(kind)
     since = known.last_transition_time if known and known.status == value else moment.now
     return Condition(
         type=kind,
         status=value,
-        reason=situation.reason,
-        message=situation.message[:MAX_MESSAGE],
+        reason=reason,
+        message=message[:MAX_TEXT],
         observed_generation=state.observed_generation,
         last_transition_time=since,
     )
@@ -137,11 +160,16 @@ def _place(failure: Failure) -> str:
 
 def _in_error(state: BuildState, moment: Moment) -> Situation:
     failed = _failed(state)
+    trouble = moment.observed.recoverable.trouble if moment.observed.recoverable else None
+    if trouble is not None:
+        message = f"the restore waits: {trouble.message}; {failed.message}"
+        return Situation(BuildStatus.RECOVERING, trouble.reason, message)
     if not is_recovering(state, moment):
         return failed
     if moment.spec.suspend:
         return Situation(BuildStatus.SUSPENDED, "Suspended", f"recovery waits; {failed.message}")
-    count = f"restart {state.recovery.attempts + 1} of {moment.spec.recovery.limit}"
+    deed = moment.spec.recovery.strategy.lower()
+    count = f"{deed} {state.recovery.attempts + 1} of {moment.spec.recovery.limit}"
     at = recovery_time(state, moment).strftime("%H:%M:%SZ")
     return Situation(BuildStatus.RECOVERING, failed.reason, f"{count} at {at}; {failed.message}")
 
@@ -186,4 +214,7 @@ def _at_rest(state: BuildState, moment: Moment) -> Situation:
         allowed = ", ".join(requestable(state.phase))
         message = f"no way leads from {state.phase} to {moment.target}; ask for one of {allowed}"
         return Situation(BuildStatus.WAITING, ErrorCategory.TRANSITION_VIOLATION, message)
+    if captures.is_withheld(moment) and moment.trouble:
+        message = f"{way[0]} is entered once the checkpoint can be stored: {moment.trouble.message}"
+        return Situation(BuildStatus.WAITING, moment.trouble.reason, message)
     return Situation(BuildStatus.PENDING, "Advancing", f"on the way to {moment.target}")

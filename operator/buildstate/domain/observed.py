@@ -5,8 +5,9 @@ from datetime import datetime
 from enum import StrEnum
 
 from buildstate.domain import names
+from buildstate.domain.checkpoints import CheckpointRef
 from buildstate.domain.phases import BuildPhase
-from buildstate.domain.specs import BuildSpec
+from buildstate.domain.specs import BuildSpec, CheckpointPolicy
 from buildstate.domain.states import BuildState, WorkResult
 from buildstate.domain.validation import Violation
 
@@ -60,11 +61,58 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """Why a build's store could not be used, and when that is tried again.
+
+    `is_permanent` says that trying again cannot help until somebody changes something.
+    """
+
+    reason: str
+    message: str
+    retry_time: datetime
+    is_permanent: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """What a verified checkpoint holds: the state, and the intent of that time."""
+
+    ref: CheckpointRef
+    state: BuildState
+    spec: BuildSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Damaged:
+    """A checkpoint that does not verify, and why."""
+
+    name: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recoverable:
+    """What the store gave when a restore was due.
+
+    `found` is the checkpoint to restore, `refs` are the references as they are known now.
+    `obstacle` says why nothing can be restored although a checkpoint verifies. With `trouble` the
+    store could not be read, and nothing is known yet.
+    """
+
+    found: Held | None = None
+    refs: tuple[CheckpointRef, ...] = ()
+    damaged: tuple[Damaged, ...] = ()
+    obstacle: str = ""
+    trouble: Trouble | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
     """One build and its Pods, as they stood at one moment.
 
     `violations` are what validation found in the stored state; `state` is None before the first
-    status write.
+    status write. `trouble` is that of storing checkpoints. `recoverable` is None unless a restore
+    was due. `is_outside` says that the build's store outlives its objects.
     """
 
     namespace: str
@@ -74,10 +122,19 @@ class Observed:
     generation: int
     spec: BuildSpec
     state: BuildState | None
-    deleting: bool = False
     violations: tuple[Violation, ...] = ()
     pods: tuple[PodView, ...] = ()
     refusal: Refusal | None = None
+    trouble: Trouble | None = None
+    recoverable: Recoverable | None = None
+    is_outside: bool = False
+    is_finalized: bool = False
+    deletion_time: datetime | None = None
+
+    @property
+    def deleting(self) -> bool:
+        """Say whether somebody has deleted the build."""
+        return self.deletion_time is not None
 
     @property
     def live_pods(self) -> tuple[PodView, ...]:
@@ -135,6 +192,17 @@ class Moment:
     def spec(self) -> BuildSpec:
         """The intent."""
         return self.observed.spec
+
+    @property
+    def checkpoints(self) -> CheckpointPolicy:
+        """The policy of checkpoints; the defaults where the intent has none."""
+        return self.spec.checkpoints or CheckpointPolicy()
+
+    @property
+    def trouble(self) -> Trouble | None:
+        """Why the store is left alone just now, or None when it may be tried."""
+        trouble = self.observed.trouble
+        return trouble if trouble and self.now < trouble.retry_time else None
 
     @property
     def target(self) -> BuildPhase:

@@ -9,33 +9,44 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from buildstate.domain import changes, names, outcomes, requests
-from buildstate.domain.actions import Act, CreateClaim, CreatePod, DeleteClaim, DeletePod
+from buildstate.domain import captures, changes, names, outcomes, requests
+from buildstate.domain.actions import (
+    Act,
+    AddFinalizer,
+    ArchiveState,
+    CreateClaim,
+    CreatePod,
+    DeleteClaim,
+    DeletePod,
+    EraseStore,
+    RemoveFinalizer,
+)
+from buildstate.domain.captures import Capture
+from buildstate.domain.checkpoints import CheckpointTrigger
 from buildstate.domain.conditions import summarise
 from buildstate.domain.errors import ErrorCategory
 from buildstate.domain.observed import Moment, Observed, Refusal
 from buildstate.domain.outcomes import Outcome
 from buildstate.domain.phases import BuildPhase
 from buildstate.domain.recoveries import is_recovering, leave_error, recovery_time
-from buildstate.domain.specs import PhaseWork
-from buildstate.domain.states import BuildState, Failure, WorkResult
+from buildstate.domain.specs import DeletionPolicy, PhaseWork
+from buildstate.domain.states import MAX_TEXT, BuildState, Failure, WorkResult
 from buildstate.domain.transitions import path
-
-MAX_TAIL = 1024
-"""How much of the end of a termination message is kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What to do about one build.
 
-    `releases` come before the write of `state`, which forgets what they release; `needs` come
-    after it, since it is their intent. `state` is None when there is nothing to write.
-    `wake_after` is in seconds, None when only an event can change anything.
+    `releases` come before the write of `state`, which forgets what they release; so do the
+    `captures`, which it refers to. `needs` come after it, since it is their intent. `state` is None
+    when there is nothing to write. `wake_after` is in seconds, None when only an event can change
+    anything.
     """
 
     state: BuildState | None = None
     releases: tuple[Act, ...] = ()
+    captures: tuple[Capture, ...] = ()
     needs: tuple[Act, ...] = ()
     wake_after: float | None = None
 
@@ -44,16 +55,41 @@ def plan(observed: Observed, now: datetime) -> Plan:
     """Decide what the build's state should be and what the world should hold for it."""
     moment = Moment(observed=observed, now=now)
     if observed.deleting:
-        return Plan()
+        return _let_go(moment)
     if observed.state is None:
         return Plan(state=summarise(changes.begin(moment), moment))
-    decided = summarise(_follow_steps(observed.state, moment), moment)
-    changed = decided != observed.state
+    stepped = _follow_steps(observed.state, moment)
+    due = captures.due(observed.state, stepped, moment)
+    decided = summarise(stepped, moment, is_stored=bool(due))
+    if due or decided != observed.state:
+        decided = replace(decided, timestamp=now)
     return Plan(
-        state=replace(decided, timestamp=now) if changed else None,
-        releases=_releases(observed.state, decided, observed),
+        state=decided if decided != observed.state else None,
+        releases=_releases(observed.state, decided, moment),
+        captures=_captures(due, observed.state, decided),
         needs=_needs(decided, observed),
         wake_after=_wake_after(decided, moment),
+    )
+
+
+def _let_go(moment: Moment) -> Plan:
+    """A deleted build goes with all it owns; what an outside store holds is erased before."""
+    observed = moment.observed
+    if not observed.is_finalized or observed.deletion_time is None:
+        return Plan()
+    erase = (EraseStore(),) if moment.checkpoints.deletion_policy is DeletionPolicy.DELETE else ()
+    return Plan(releases=(*erase, RemoveFinalizer()))
+
+
+def _captures(
+    due: tuple[CheckpointTrigger, ...], before: BuildState, after: BuildState
+) -> tuple[Capture, ...]:
+    return tuple(
+        Capture(
+            state=before if trigger is CheckpointTrigger.RESTORE else after,
+            trigger=trigger,
+        )
+        for trigger in due
     )
 
 
@@ -62,7 +98,7 @@ Step = Callable[[BuildState, Moment], BuildState]
 
 def _follow_steps(state: BuildState, moment: Moment) -> BuildState:
     start = state.phase
-    for step in STEPS:
+    for step in _ARCHIVED_STEPS if state.is_archived else STEPS:
         state = step(state, moment)
         # That a state was not believed is written down before anything else comes of it.
         if state.phase is not start or moment.observed.violations:
@@ -79,7 +115,7 @@ def _quarantine(state: BuildState, moment: Moment) -> BuildState:
         category=ErrorCategory.STATE_CORRUPTION,
         phase=state.phase,
         reason=violations[0].category,
-        message="; ".join(f"{v.field} {v.message}" for v in violations)[:MAX_TAIL],
+        message="; ".join(f"{v.field} {v.message}" for v in violations)[:MAX_TEXT],
     )
     return changes.fail(changes.distrust(state, moment), failure, moment)
 
@@ -96,7 +132,7 @@ def _abort_when_asked(state: BuildState, moment: Moment) -> BuildState:
 def _follow_work(state: BuildState, moment: Moment) -> BuildState:
     """Write down how the present attempt ended, and commit to the next one where there is one."""
     record, work = state.record, moment.spec.work(state.phase)
-    if record is None or work is None or record.result is WorkResult.SUCCEEDED:
+    if record is None or work is None or record.result.is_done:
         return state
     if record.result is WorkResult.FAILED:
         return state if moment.observed.live_pods else _try_again(state, moment)
@@ -115,7 +151,7 @@ def _conclude(state: BuildState, outcome: Outcome, work: PhaseWork, moment: Mome
         category=ErrorCategory.PHASE_FAILED,
         phase=state.phase,
         reason=outcome.reason,
-        message=outcome.message[-MAX_TAIL:],
+        message=outcome.message[-MAX_TEXT:],
         attempt=state.attempt,
         pod=moment.observed.pod_name(state),
         exit_code=outcome.exit_code,
@@ -135,7 +171,7 @@ def _allocation_failure(state: BuildState, refusal: Refusal) -> Failure:
         category=ErrorCategory.RESOURCE_ALLOCATION_FAILURE,
         phase=state.phase,
         reason=refusal.reason,
-        message=refusal.message[:MAX_TAIL],
+        message=refusal.message[:MAX_TEXT],
         attempt=state.attempt,
     )
 
@@ -149,8 +185,10 @@ def _release_claim(state: BuildState, moment: Moment) -> BuildState:
 
 def _advance(state: BuildState, moment: Moment) -> BuildState:
     """Walk one edge towards the phase asked for, when the present phase is done."""
-    at_work = state.record is not None and state.record.result is not WorkResult.SUCCEEDED
-    if at_work or moment.spec.suspend or state.phase in (BuildPhase.ERROR, BuildPhase.COMPLETE):
+    at_work = state.record is not None and not state.record.result.is_done
+    if at_work or moment.spec.suspend or captures.is_withheld(moment):
+        return state
+    if state.phase in (BuildPhase.ERROR, BuildPhase.COMPLETE):
         return state
     way = path(state.phase, moment.target)
     return changes.enter(state, way[0], moment, "Advanced") if way else state
@@ -167,11 +205,30 @@ STEPS: tuple[Step, ...] = (
 )
 
 
-def _releases(before: BuildState, after: BuildState, observed: Observed) -> tuple[Act, ...]:
+_ARCHIVED_STEPS = (_quarantine, requests.answer)
+
+
+def _releases(before: BuildState, after: BuildState, moment: Moment) -> tuple[Act, ...]:
+    observed = moment.observed
     # Whatever the status names: only the claim that we made is ever deleted.
     own = names.claim_name(observed.name, observed.uid)
     is_given_back = before.workspace_claim == own and after.workspace_claim is None
-    return (DeleteClaim(own),) if is_given_back else ()
+    archives = after.is_archived and not before.is_archived
+    return (
+        *_finalizer(moment),
+        *((DeleteClaim(own),) if is_given_back else ()),
+        *((ArchiveState(),) if archives else ()),
+    )
+
+
+def _finalizer(moment: Moment) -> tuple[Act, ...]:
+    """An outside store that has to be erased at the end holds the object until it is."""
+    policy, observed = moment.spec.checkpoints, moment.observed
+    erases = policy is not None and policy.deletion_policy is DeletionPolicy.DELETE
+    is_wanted = erases and observed.is_outside
+    if is_wanted == observed.is_finalized:
+        return ()
+    return (AddFinalizer(),) if is_wanted else (RemoveFinalizer(),)
 
 
 def _needs(state: BuildState, observed: Observed) -> tuple[Act, ...]:
@@ -202,7 +259,17 @@ def _may_lack_claim(state: BuildState) -> bool:
 
 def _wake_after(state: BuildState, moment: Moment) -> float | None:
     limits = [limit for limit in _limits(state, moment) if limit is not None]
+    limits += _store_times(state, moment)
     return max(0.0, (min(limits) - moment.now).total_seconds()) if limits else None
+
+
+def _store_times(state: BuildState, moment: Moment) -> list[datetime]:
+    observed = moment.observed
+    troubles = (observed.trouble, observed.recoverable.trouble if observed.recoverable else None)
+    times = [trouble.retry_time for trouble in troubles if trouble is not None]
+    due = captures.next_time(state, moment)
+    # What is past has had its turn in this pass; it would wake for ever.
+    return [time for time in (*times, *([due] if due else ())) if time > moment.now]
 
 
 def _limits(state: BuildState, moment: Moment) -> tuple[datetime | None, ...]:

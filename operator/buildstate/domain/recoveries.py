@@ -4,16 +4,17 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from buildstate.domain import changes
+from buildstate.domain.checkpoints import CheckpointRef
 from buildstate.domain.errors import ErrorCategory
-from buildstate.domain.observed import Moment
+from buildstate.domain.observed import Moment, Recoverable
 from buildstate.domain.phases import BuildPhase
 from buildstate.domain.specs import OnExhausted, RecoveryStrategy
-from buildstate.domain.states import BuildState
+from buildstate.domain.states import MAX_TEXT, BuildState, Failure, RecoveryState
 
 
 def leave_error(state: BuildState, moment: Moment) -> BuildState:
     """Take the way out of ERROR that was asked for or that the policy gives, if it is time."""
-    if state.phase is not BuildPhase.ERROR:
+    if state.phase is not BuildPhase.ERROR or state.is_archived:
         return state
     if moment.spec.suspend or moment.observed.is_held(state):
         return state
@@ -23,13 +24,59 @@ def leave_error(state: BuildState, moment: Moment) -> BuildState:
 
 
 def _follow_policy(state: BuildState, moment: Moment) -> BuildState:
-    if not _may_restart(state, moment):
+    if not _may_recover(state, moment):
         exhausted = replace(state, recovery=replace(state.recovery, exhausted=True))
         return changes.enter(exhausted, BuildPhase.CLEANUP, moment, "RecoveryExhausted")
     if moment.now < recovery_time(state, moment):
         return state
     counted = replace(state.recovery, attempts=state.recovery.attempts + 1)
+    if moment.spec.recovery.strategy is RecoveryStrategy.RESUME:
+        return _resume(state, moment, counted)
     return changes.restart(state, moment, counted, "RecoveryRestart")
+
+
+def _resume(state: BuildState, moment: Moment, counted: RecoveryState) -> BuildState:
+    given = moment.observed.recoverable
+    if given is None or given.trouble is not None:
+        return state
+    known = learn(state, given)
+    if given.found is not None and not given.obstacle:
+        return changes.restore(known, given.found, moment, counted, "RecoveryResume")
+    if given.obstacle or given.damaged:
+        return changes.fail(known, _recovery_failure(state, given), moment)
+    # Nothing was ever stored in this epoch: there is nothing to go on from, and nothing to lose.
+    return changes.restart(known, moment, counted, "RecoveryRestart")
+
+
+def learn(state: BuildState, given: Recoverable) -> BuildState:
+    """Write down what was found out about the checkpoints when they were read."""
+    found = {damaged.name: damaged.message for damaged in given.damaged}
+    return replace(state, checkpoints=tuple(_marked(ref, found) for ref in given.refs))
+
+
+def _marked(ref: CheckpointRef, found: dict[str, str]) -> CheckpointRef:
+    return replace(ref, damage=found[ref.name]) if ref.name in found else ref
+
+
+def _recovery_failure(state: BuildState, given: Recoverable) -> Failure:
+    before = f"; it had failed with {state.failure.reason}" if state.failure else ""
+    return Failure(
+        category=ErrorCategory.RECOVERY_FAILURE,
+        phase=state.failure.phase if state.failure else state.phase,
+        reason=ErrorCategory.RECOVERY_FAILURE,
+        message=f"{explain(given)}; request Restart to begin anew{before}"[:MAX_TEXT],
+    )
+
+
+def explain(given: Recoverable) -> str:
+    """Say why nothing can be restored."""
+    if given.obstacle:
+        return given.obstacle
+    if not given.damaged:
+        return "there is no checkpoint"
+    names = ", ".join(f"{one.name} ({one.message})" for one in given.damaged[:4])
+    more = f" and {len(given.damaged) - 4} more" if len(given.damaged) > 4 else ""
+    return f"no checkpoint verifies: {names}{more}"
 
 
 def asks_cleanup(state: BuildState, moment: Moment) -> bool:
@@ -43,18 +90,36 @@ def is_recovering(state: BuildState, moment: Moment) -> bool:
     policy = moment.spec.recovery
     if policy.strategy is RecoveryStrategy.NONE or moment.target is BuildPhase.ERROR:
         return False
-    if state.failure is not None and state.failure.category is ErrorCategory.ABORTED:
+    if state.is_archived or _failed_by(state) is ErrorCategory.ABORTED:
         return False
     cleans_up = policy.on_exhausted is OnExhausted.CLEANUP and not state.recovery.exhausted
-    return _may_restart(state, moment) or cleans_up
+    return _may_recover(state, moment) or cleans_up
 
 
 def recovery_time(state: BuildState, moment: Moment) -> datetime:
-    """Give the earliest time of the next automatic restart."""
+    """Give the earliest time of the next automatic recovery."""
     since = state.history[-1].time if state.history else state.timestamp
     return since + timedelta(seconds=moment.spec.recovery.backoff_seconds)
 
 
-def _may_restart(state: BuildState, moment: Moment) -> bool:
+def resumes_now(state: BuildState, moment: Moment) -> bool:
+    """Say whether the policy restores a checkpoint at this moment."""
+    policy, observed = moment.spec.recovery, moment.observed
+    if state.phase is not BuildPhase.ERROR or policy.strategy is not RecoveryStrategy.RESUME:
+        return False
+    if moment.spec.suspend or observed.is_held(state) or asks_cleanup(state, moment):
+        return False
+    is_due = is_recovering(state, moment) and moment.now >= recovery_time(state, moment)
+    return is_due and _may_recover(state, moment)
+
+
+def _may_recover(state: BuildState, moment: Moment) -> bool:
+    # Whoever could not be restored will not be by trying once more.
+    if _failed_by(state) is ErrorCategory.RECOVERY_FAILURE:
+        return False
     spent = state.recovery.exhausted or state.recovery.attempts >= moment.spec.recovery.limit
     return not spent
+
+
+def _failed_by(state: BuildState) -> ErrorCategory | None:
+    return state.failure.category if state.failure else None

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from buildstate.domain import changes
+from buildstate.domain import changes, recoveries
+from buildstate.domain.errors import ErrorCategory
 from buildstate.domain.observed import Moment
-from buildstate.domain.phases import BuildPhase
+from buildstate.domain.phases import BuildPhase, BuildStatus
 from buildstate.domain.specs import Action, Request
 from buildstate.domain.states import BuildState, RecoveryState, RequestOutcome, RequestResult
 from buildstate.domain.transitions import TRANSITION_VIOLATION, Verdict
@@ -21,9 +22,28 @@ def answer(state: BuildState, moment: Moment) -> BuildState:
     verdict = judge(state, moment, request.action)
     if not verdict.accepted:
         return _echo(state, request, moment, verdict)
-    if moment.observed.is_held(state) and request.action is not Action.ABORT:
-        return state  # What was before must be gone first; its end wakes us.
+    if _is_waiting(state, moment, request.action):
+        return state
     return _echo(_EFFECTS[request.action](state, moment), request, moment, verdict)
+
+
+def asked_checkpoint(state: BuildState, moment: Moment) -> Request | None:
+    """Give the request that waits for a checkpoint to be read, or None."""
+    request = moment.spec.request
+    if request is None or request.action is not Action.RESTORE or _is_answered(state, request):
+        return None
+    is_possible = judge(state, moment, Action.RESTORE).accepted
+    return request if is_possible and not moment.observed.is_held(state) else None
+
+
+def _is_waiting(state: BuildState, moment: Moment, action: Action) -> bool:
+    """Say whether the act must wait; what it waits for wakes us."""
+    if action in _LEAVING and moment.observed.is_held(state):
+        return True  # What was before must be gone first.
+    if action is Action.RESTORE:
+        given = moment.observed.recoverable
+        return given is None or given.trouble is not None
+    return action in _STORING and moment.trouble is not None
 
 
 def judge(state: BuildState, moment: Moment, action: Action) -> Verdict:
@@ -46,6 +66,44 @@ def _is_not_complete(state: BuildState, _moment: Moment) -> Verdict:
     return _refused("COMPLETE is final; another run is another BuildState")
 
 
+def _is_not_archived(state: BuildState, _moment: Moment) -> Verdict:
+    return (
+        _refused("the build is archived; nothing more happens to it")
+        if state.is_archived
+        else GRANTED
+    )
+
+
+def _has_ended(state: BuildState, moment: Moment) -> Verdict:
+    if state.phase not in (BuildPhase.COMPLETE, BuildPhase.ERROR):
+        return _refused(f"the build is in {state.phase}; Abort it first, or wait for its end")
+    if recoveries.is_recovering(state, moment):
+        return _refused(
+            "the build will recover by itself; set spec.recovery.strategy to None first"
+        )
+    return GRANTED
+
+
+def _store_may_help(_state: BuildState, moment: Moment) -> Verdict:
+    trouble = moment.trouble
+    if trouble is None or not trouble.is_permanent:
+        return GRANTED
+    return Verdict(accepted=False, reason=trouble.reason, message=f"refused: {trouble.message}")
+
+
+def _has_something_to_restore(_state: BuildState, moment: Moment) -> Verdict:
+    given = moment.observed.recoverable
+    if given is None or given.trouble is not None:
+        return GRANTED
+    if given.found is not None and not given.obstacle:
+        return GRANTED
+    return Verdict(
+        accepted=False,
+        reason=ErrorCategory.RECOVERY_FAILURE,
+        message=f"refused: {recoveries.explain(given)}",
+    )
+
+
 def _wants_out_of_error(_state: BuildState, moment: Moment) -> Verdict:
     if moment.target is not BuildPhase.ERROR:
         return GRANTED
@@ -65,10 +123,20 @@ def _refused(message: str) -> Verdict:
 Law = Callable[[BuildState, Moment], Verdict]
 
 _LAWS: Mapping[Action, tuple[Law, ...]] = {
-    Action.ABORT: (_is_not_complete,),
-    Action.RESTART: (_is_in_error, _wants_out_of_error),
-    Action.CLEANUP: (_is_in_error, _wants_out_of_error, _is_not_suspended),
+    Action.ABORT: (_is_not_archived, _is_not_complete),
+    Action.RESTART: (_is_not_archived, _is_in_error, _wants_out_of_error),
+    Action.RESTORE: (
+        _is_not_archived,
+        _is_in_error,
+        _wants_out_of_error,
+        _has_something_to_restore,
+    ),
+    Action.CLEANUP: (_is_not_archived, _is_in_error, _wants_out_of_error, _is_not_suspended),
+    Action.CHECKPOINT: (_is_not_archived, _is_not_complete, _store_may_help),
+    Action.ARCHIVE: (_is_not_archived, _has_ended, _store_may_help),
 }
+_LEAVING = frozenset({Action.RESTART, Action.RESTORE, Action.CLEANUP, Action.ARCHIVE})
+_STORING = frozenset({Action.CHECKPOINT, Action.ARCHIVE})
 
 
 def _abort(state: BuildState, moment: Moment) -> BuildState:
@@ -83,10 +151,29 @@ def _cleanup(state: BuildState, moment: Moment) -> BuildState:
     return changes.enter(state, BuildPhase.CLEANUP, moment, "CleanupRequested")
 
 
+def _restore(state: BuildState, moment: Moment) -> BuildState:
+    given = moment.observed.recoverable
+    assert given is not None
+    assert given.found is not None
+    known = recoveries.learn(state, given)
+    return changes.restore(known, given.found, moment, RecoveryState(), "RestoreRequested")
+
+
+def _take_checkpoint(state: BuildState, _moment: Moment) -> BuildState:
+    return state  # That it is answered is what it is taken for.
+
+
+def _archive(state: BuildState, _moment: Moment) -> BuildState:
+    return replace(state, status=BuildStatus.ARCHIVED)
+
+
 _EFFECTS: Mapping[Action, Callable[[BuildState, Moment], BuildState]] = {
     Action.ABORT: _abort,
     Action.RESTART: _restart,
+    Action.RESTORE: _restore,
     Action.CLEANUP: _cleanup,
+    Action.CHECKPOINT: _take_checkpoint,
+    Action.ARCHIVE: _archive,
 }
 
 

@@ -13,6 +13,9 @@ from buildstate.domain.specs import Action
 MAX_HISTORY = 32
 """How many transitions the status keeps; older ones fall out of the ring."""
 
+MAX_TEXT = 1024
+"""How many characters a message may have."""
+
 MAX_KEPT = 50
 MAX_FULL_EVERY = 20
 MAX_CHECKPOINTS = MAX_KEPT + 2 * MAX_FULL_EVERY
@@ -99,10 +102,14 @@ class RequestResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecoveryState:
-    """How often the recovery policy has acted since the build was made or restarted by hand."""
+    """How often the recovery policy has acted since the build was made or led out of ERROR by hand.
+
+    `checkpoint` names what the present run goes on from; it is empty where it began afresh.
+    """
 
     attempts: int = 0
     exhausted: bool = False
+    checkpoint: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +153,11 @@ class BuildState:
     @property
     def record(self) -> PhaseRecord | None:
         """The work of the present phase, or None where it has none."""
-        return next((record for record in self.phases if record.phase is self.phase), None)
+        return self.record_of(self.phase)
+
+    def record_of(self, phase: BuildPhase) -> PhaseRecord | None:
+        """Give the work of that phase in the present run, or None where it has none yet."""
+        return next((record for record in self.phases if record.phase is phase), None)
 
     @property
     def newest_checkpoint(self) -> CheckpointRef | None:
