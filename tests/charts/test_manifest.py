@@ -213,6 +213,12 @@ def test_the_operator_reads_of_each_store_what_it_needs_to_open_it(render: Rende
     }
 
 
+def test_keys_are_mounted_also_where_nothing_new_is_encrypted(render: Render) -> None:
+    objects = render('encryption.keysSecret="keys"')
+    assert documented(objects)["encryption"] == {"keyring": "/etc/buildstate/keyring"}
+    assert "/etc/buildstate/keyring" in mounted(objects)
+
+
 def test_everything_that_the_stores_document_names_is_mounted(render: Render) -> None:
     secret = {"defaultMode": 0o440}
     assert mounted(render(*ALL_STORES, ENCRYPTED)) == {

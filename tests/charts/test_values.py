@@ -97,8 +97,10 @@ CONTRADICTIONS = {
         '{"name":"configmap","kind":"S3","bucket":"builds"}]',
         'stores.list has two stores named "configmap": give each its own name',
     ),
-    "a key of no Secret": ('encryption.activeKey="a"', "go together"),
-    "a Secret without a key for new checkpoints": ('encryption.keysSecret="a"', "go together"),
+    "a key of no Secret": (
+        'encryption.activeKey="2026-11"',
+        'encryption.activeKey is "2026-11": name the Secret that holds it in encryption.keysSecret',
+    ),
 }
 
 

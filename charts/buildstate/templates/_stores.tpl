@@ -13,7 +13,10 @@
 {{- end -}}
 {{- $document := dict "default" .Values.stores.default "stores" $stores -}}
 {{- if .Values.encryption.keysSecret -}}
-{{- $encryption := dict "activeKey" .Values.encryption.activeKey "keyring" "/etc/buildstate/keyring" -}}
+{{- $encryption := dict "keyring" "/etc/buildstate/keyring" -}}
+{{- with .Values.encryption.activeKey -}}
+{{- $encryption = set $encryption "activeKey" . -}}
+{{- end -}}
 {{- $document = set $document "encryption" $encryption -}}
 {{- end -}}
 {{- toYaml $document -}}
@@ -31,8 +34,8 @@
 {{- if not (has .Values.stores.default $names) -}}
 {{- fail (printf "stores.default is %q, but stores.list has only: %s" .Values.stores.default (join ", " $names)) -}}
 {{- end -}}
-{{- if ne (empty .Values.encryption.activeKey) (empty .Values.encryption.keysSecret) -}}
-{{- fail "encryption.activeKey and encryption.keysSecret go together: the name of a key, and the Secret that holds it" -}}
+{{- if and .Values.encryption.activeKey (not .Values.encryption.keysSecret) -}}
+{{- fail (printf "encryption.activeKey is %q: name the Secret that holds it in encryption.keysSecret" .Values.encryption.activeKey) -}}
 {{- end -}}
 {{- end -}}
 
