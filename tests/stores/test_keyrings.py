@@ -163,7 +163,7 @@ def test_a_keyring_that_comes_late_is_read(tmp_path: Path) -> None:
     assert len(keyring.problems) == 2
     mount(tmp_path / "later", "1", {"a": FIRST})
     assert keyring.active == Key("a", FIRST)
-    assert keyring.problems == ()
+    assert not keyring.problems
 
 
 def test_no_key_is_shown(tmp_path: Path) -> None:
