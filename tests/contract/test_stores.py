@@ -1,17 +1,29 @@
-"""Stores on real servers: S3 by a process of its own, stopped and started as the test likes."""
+"""Stores on real servers: an API server, and an S3 server that is stopped and started."""
 
-from collections.abc import Iterator
+import asyncio
+import os
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
-from tests.stores.contracts import RECORD, IncompleteContract
+from tests.contract.apis import opened
+from tests.stores.contracts import MANIFEST, RECORD, IncompleteContract, StoreContract
 from tests.stores.servers import Versity, versity
 
 from buildstate.domain.errors import Permanent, Transient
-from buildstate.stores.base import Place, Store
+from buildstate.kube.client import KubeClient
+from buildstate.kube.connections import connect
+from buildstate.stores import configmaps
+from buildstate.stores.base import Area, Place, Record, Store
 from buildstate.stores.clouds import CloudStore
+from buildstate.stores.configmaps import ConfigMapStore
+from clusters import Cluster
+from clusters.commands import CommandFailed
 
-pytestmark = pytest.mark.contract
+# What is written at once is a megabyte at most.
+LARGE = "ignore:Sending a large body:ResourceWarning"
+pytestmark = [pytest.mark.contract, pytest.mark.filterwarnings(LARGE)]
 
 PLACE = Place("team", "uid", "demo")
 
@@ -67,3 +79,85 @@ async def test_a_bucket_that_is_not_there_is_permanent(server: Versity) -> None:
         with pytest.raises(Permanent, match=r"bucket no-such-bucket .* is not there") as refused:
             await act
         assert "NotFound" == refused.value.reason
+
+
+NAMESPACE = "stores"
+GARBAGE_SECONDS = 90.0
+"""The garbage collector learns of a new kind of owner within half a minute."""
+
+
+@pytest.fixture(scope="module")
+def cluster(api_cluster: Cluster) -> Iterator[Cluster]:
+    """The API server with a namespace for what the stores keep."""
+    api_cluster.kubectl("create", "namespace", NAMESPACE)
+    yield api_cluster
+    api_cluster.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
+
+
+@pytest.fixture
+async def in_cluster(cluster: Cluster) -> AsyncIterator[ConfigMapStore]:
+    """The ConfigMap store as cluster-admin."""
+    os.environ["KUBECONFIG"] = str(cluster.kubeconfig)
+    connection = await connect([])
+    yield ConfigMapStore("configmap", KubeClient(connection.api), NAMESPACE)
+    await connection.close()
+
+
+class TestConfigMap(StoreContract):
+    """The contract; without the name of a build, or the garbage collector would look for it."""
+
+    large = configmaps.LIMIT
+
+    @pytest.fixture
+    def store(self, in_cluster: ConfigMapStore) -> Store:
+        return in_cluster
+
+    @pytest.fixture
+    def namespace(self) -> str:
+        return NAMESPACE
+
+    @pytest.fixture
+    def place(self) -> Place:
+        return Place(NAMESPACE, str(uuid4()))
+
+
+async def test_the_largest_manifest_goes_with_the_largest_payload(
+    in_cluster: ConfigMapStore,
+) -> None:
+    place = Place(NAMESPACE, str(uuid4()))
+    payload = os.urandom(configmaps.LIMIT)
+    record = Record(RECORD.name, b"x" * configmaps.MANIFEST_LIMIT, payload)
+    await in_cluster.save(place, record)
+    assert record == await in_cluster.load(place, record.name)
+    await in_cluster.replace_manifest(place, record, MANIFEST)
+    assert Record(record.name, MANIFEST, payload) == await in_cluster.load(place, record.name)
+
+
+async def test_the_payload_of_a_checkpoint_cannot_be_changed(
+    in_cluster: ConfigMapStore, cluster: Cluster
+) -> None:
+    place = Place(NAMESPACE, str(uuid4()))
+    await in_cluster.save(place, RECORD)
+    label = f"buildstate.dev/build-uid={place.uid}"
+    name = cluster.kubectl("-n", NAMESPACE, "get", "configmap", "-l", label, "-o", "name").strip()
+    for patch in ('{"binaryData":{"payload":"AAAA"}}', '{"immutable":false}'):
+        with pytest.raises(CommandFailed, match="immutable"):
+            cluster.kubectl("-n", NAMESPACE, "patch", name, "--type=merge", "-p", patch)
+
+
+async def test_a_checkpoint_goes_with_its_build_and_an_archived_one_stays(
+    in_cluster: ConfigMapStore, cluster: Cluster
+) -> None:
+    async with opened(cluster, NAMESPACE) as api:
+        uid = (await api.create("owner", {})).document["metadata"]["uid"]
+    active = Place(NAMESPACE, uid, "owner")
+    archived = Place(NAMESPACE, uid, "owner", Area.ARCHIVED)
+    for place in (active, archived):
+        await in_cluster.save(place, RECORD)
+    await asyncio.sleep(2)
+    assert [RECORD.name] == await in_cluster.names(active)
+    cluster.kubectl("-n", NAMESPACE, "delete", "buildstate", "owner")
+    async with asyncio.timeout(GARBAGE_SECONDS):
+        while await in_cluster.names(active):  # noqa: ASYNC110 - nobody tells us
+            await asyncio.sleep(0.1)
+    assert RECORD == await in_cluster.load(archived, RECORD.name)

@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from buildstate.domain.names import MAX_BUILD_NAME, claim_name, event_name, pod_name
+from buildstate.domain.names import (
+    MAX_BUILD_NAME,
+    checkpoint_name,
+    claim_name,
+    document_name,
+    event_name,
+    pod_name,
+)
 from buildstate.domain.phases import WORK_PHASES, BuildPhase
 
 DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
@@ -77,3 +84,17 @@ def test_another_effect_has_another_name(other: tuple[str, str, BuildPhase, int,
 def test_long_names_that_begin_alike_are_told_apart() -> None:
     first, second = "b" * 62 + "1", "b" * 62 + "2"
     assert claim_name(first, "uid-1") != claim_name(second, "uid-2")
+
+
+@given(st.text(), uids)
+def test_the_name_of_a_checkpoint_or_document_is_a_dns_label(text: str, uid: str) -> None:
+    for name in (checkpoint_name("active", uid, text), document_name(f"active/team/{uid}/{text}")):
+        assert DNS_LABEL.fullmatch(name)
+        assert len(name) <= 63
+
+
+def test_the_name_of_a_checkpoint_tells_its_own() -> None:
+    name = checkpoint_name("active", "u", "7-build-1f9b02ac")
+    assert name.startswith("checkpoint-7-build-1f9b02ac-")
+    others = [("archived", "u", "7-build-1f9b02ac"), ("active", "v", "7-build-1f9b02ac")]
+    assert name not in {checkpoint_name(*other) for other in others}

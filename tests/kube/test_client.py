@@ -276,3 +276,41 @@ async def test_each_request_is_told(line: Line, monkeypatch: pytest.MonkeyPatch)
         await line.kube.delete(Resource.PODS, KEY)
     expected = [("create", "pods", 201), ("get", "buildstates", 404), ("delete", "pods", 0)]
     assert expected == [(r.verb, r.resource, r.code) for r in line.told]
+
+
+async def test_objects_are_chosen_by_their_labels(line: Line) -> None:
+    found = {"metadata": {"name": "c"}}
+    line.server.says({"metadata": {}, "items": [found]})
+    labels = {"buildstate.dev/area": "active", "buildstate.dev/checkpoint": "true"}
+    assert [found] == await line.kube.select(Resource.CONFIGMAPS, labels, "team")
+    assert ("GET", "/api/v1/namespaces/team/configmaps") == line.server.last
+    query = line.server.asked[-1].query
+    assert "buildstate.dev/area=active,buildstate.dev/checkpoint=true" == query["labelSelector"]
+    assert "PartialObjectMetadataList" in line.server.asked[-1].headers["Accept"]
+
+
+async def test_objects_are_chosen_in_every_namespace_of_ours(line: Line) -> None:
+    for _ in range(3):
+        line.server.says({"metadata": {}, "items": [POD]})
+    assert [POD] == await line.kube.select(Resource.CONFIGMAPS, {"a": "b"})
+    assert [POD, POD] == await line.connect("one", "two").select(Resource.CONFIGMAPS, {"a": "b"})
+    assert ["/api/v1/configmaps", "/api/v1/namespaces/one/configmaps"] == [
+        request.path for request in line.server.asked[:2]
+    ]
+
+
+async def test_none_with_these_labels_are_none(line: Line) -> None:
+    line.server.says({"metadata": {}, "items": None})
+    assert [] == await line.kube.select(Resource.CONFIGMAPS, {"a": "b"})
+
+
+async def test_an_object_is_replaced_at_its_version(line: Line) -> None:
+    body = {"metadata": {"name": "c", "namespace": "team", "resourceVersion": "7"}, "data": {}}
+    await line.kube.replace(Resource.CONFIGMAPS, body)
+    assert (("PUT", "/api/v1/namespaces/team/configmaps/c"), body) == (
+        line.server.last,
+        line.server.bodies[-1],
+    )
+    line.server.says({"reason": "Conflict"}, 409)
+    with pytest.raises(Conflict):
+        await line.kube.replace(Resource.CONFIGMAPS, body)

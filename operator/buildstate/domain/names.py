@@ -4,6 +4,7 @@ A deterministic name turns "create it once" into something the API server itself
 create of the same effect is answered with AlreadyExists.
 """
 
+import re
 from hashlib import sha256
 
 from buildstate.domain.phases import BuildPhase
@@ -14,6 +15,12 @@ BUILD_LABEL = "buildstate.dev/build"
 PHASE_LABEL = "buildstate.dev/phase"
 SEQUENCE_LABEL = "buildstate.dev/sequence"
 ATTEMPT_LABEL = "buildstate.dev/attempt"
+FINALIZER = "buildstate.dev/store"
+
+UID_LABEL = "buildstate.dev/build-uid"
+AREA_LABEL = "buildstate.dev/area"
+CHECKPOINT_LABEL = "buildstate.dev/checkpoint"
+DOCUMENT_LABEL = "buildstate.dev/document"
 
 MAX_BUILD_NAME = 63
 """A build's name is the value of a label on its Pods."""
@@ -34,6 +41,20 @@ def claim_name(build: str, uid: str) -> str:
 def event_name(build: str, uid: str, mark: str) -> str:
     """Name a Kubernetes Event of the build; `mark` tells it from the others."""
     return f"{_stem(build)}.{_short(uid, mark)}"
+
+
+def checkpoint_name(area: str, uid: str, checkpoint: str) -> str:
+    """Name the ConfigMap of a checkpoint: `area` is the half of the store that it is kept in."""
+    return f"checkpoint-{_plain(checkpoint)}-{_short(area, uid, checkpoint)}"
+
+
+def document_name(path: str) -> str:
+    """Name the ConfigMap of a document by its path in the store."""
+    return f"document-{_plain(path.rpartition('/')[2])}-{_short(path)}"
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()[:_READABLE]).strip("-") or "x"
 
 
 def _stem(build: str) -> str:

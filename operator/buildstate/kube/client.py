@@ -77,13 +77,46 @@ class KubeClient:
         _, document = await self._call("PUT", f"{_path(Resource.BUILDS, key)}/status", body=body)
         return document
 
-    async def _list(self, resource: Resource, namespace: str, accept: str | None) -> list[Document]:
+    async def set_finalizers(self, build: Document, finalizers: list[str]) -> Document:
+        """Give `build` these finalizers, unless it is no longer at that resourceVersion."""
+        known = build["metadata"]
+        path = _path(Resource.BUILDS, Key(known["namespace"], known["name"]))
+        mark = {"finalizers": finalizers, "resourceVersion": known["resourceVersion"]}
+        _, document = await self._call("PATCH", path, body={"metadata": mark})
+        return document
+
+    async def select(
+        self, resource: Resource, labels: Mapping[str, str], namespace: str | None = None
+    ) -> list[Document]:
+        """Give the metadata of the objects with these labels, of one namespace or all of ours."""
+        selector = {"labelSelector": ",".join(f"{name}={value}" for name, value in labels.items())}
         objects: list[Document] = []
-        query: dict[str, str] = {"limit": str(CHUNK), **_SELECTORS.get(resource, {})}
+        for one in (namespace,) if namespace is not None else self._namespaces:
+            objects += await self._list(resource, one, _METADATA_LIST, selector)
+        return objects
+
+    async def replace(self, resource: Resource, body: Document) -> Document:
+        """Write an object, unless it is no longer at the resourceVersion of `body`."""
+        key = Key(body["metadata"]["namespace"], body["metadata"]["name"])
+        path = _path(resource, key)
+        _, document = await self._call("PUT", path, body=body, accept=_METADATA_ONLY)
+        return document
+
+    async def _list(
+        self,
+        resource: Resource,
+        namespace: str,
+        accept: str | None,
+        selector: Mapping[str, str] | None = None,
+    ) -> list[Document]:
+        objects: list[Document] = []
+        chosen = _SELECTORS.get(resource, {}) if selector is None else selector
+        query: dict[str, str] = {"limit": str(CHUNK), **chosen}
         while True:
             path = f"{_path(resource, Key(namespace, ''))}?{urlencode(query)}"
             _, page = await self._call("GET", path, accept=accept)
-            objects += page["items"]
+            # An empty list of metadata comes as null.
+            objects += page["items"] or ()
             token = page["metadata"].get("continue")
             if not token:
                 return objects
@@ -98,7 +131,8 @@ class KubeClient:
         accept: str | None = None,
         missing_is_fine: bool = False,
     ) -> tuple[int, Mapping[str, Any]]:
-        headers = {"Content-Type": "application/json", "Accept": accept or "application/json"}
+        media = "application/merge-patch+json" if method == "PATCH" else "application/json"
+        headers = {"Content-Type": media, "Accept": accept or "application/json"}
         status, answer, retry_after = await self._exchange(method, path, headers, body)
         if status < 400:
             return status, json.loads(answer)

@@ -9,11 +9,16 @@ from buildstate.domain.observed import Observed
 
 def owner_reference(observed: Observed) -> dict[str, Any]:
     """Give the reference to the build that controls what we make for it."""
+    return reference_to(observed.name, observed.uid)
+
+
+def reference_to(name: str, uid: str) -> dict[str, Any]:
+    """Give the reference to the build of that name and uid as the controller of something."""
     return {
         "apiVersion": API_VERSION,
         "kind": KIND,
-        "name": observed.name,
-        "uid": observed.uid,
+        "name": name,
+        "uid": uid,
         "controller": True,
         "blockOwnerDeletion": False,
     }

@@ -25,6 +25,8 @@ class Resource(Enum):
     PODS = ("/api/v1", "pods")
     CLAIMS = ("/api/v1", "persistentvolumeclaims")
     EVENTS = ("/api/v1", "events")
+    CONFIGMAPS = ("/api/v1", "configmaps")
+    NAMESPACES = ("/api/v1", "namespaces")
 
 
 class Clock(Protocol):
@@ -55,3 +57,27 @@ class Kube(Protocol):
 
     async def replace_status(self, build: Document, status: Document) -> Document:
         """Write the status of `build`, unless it is no longer at that resourceVersion."""
+
+    async def set_finalizers(self, build: Document, finalizers: list[str]) -> Document:
+        """Give `build` these finalizers, unless it is no longer at that resourceVersion."""
+
+
+class KeepingKube(Protocol):
+    """The calls of a store in the cluster; they fail as those of `Kube`."""
+
+    async def get(self, resource: Resource, key: Key) -> Document | None:
+        """Give one object as it stands now, or None where there is none."""
+
+    async def create(self, resource: Resource, body: Document) -> Document:
+        """Make one object, and give its metadata; raises `AlreadyExists` when the name is taken."""
+
+    async def delete(self, resource: Resource, key: Key, uid: str | None = None) -> None:
+        """Delete one object; one that is gone is no error."""
+
+    async def select(
+        self, resource: Resource, labels: Mapping[str, str], namespace: str | None = None
+    ) -> list[Document]:
+        """Give the metadata of the objects with these labels, of one namespace or all of ours."""
+
+    async def replace(self, resource: Resource, body: Document) -> Document:
+        """Write an object, unless it is no longer at the resourceVersion of `body`."""
