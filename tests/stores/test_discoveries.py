@@ -41,7 +41,7 @@ async def lose(line: Line, index: int) -> Record:
     return record
 
 
-async def fork(line: Line, at: int, number: int, epoch: int, key_from: int = 0) -> Line:
+async def fork(line: Line, at: int, number: int, epoch: int) -> Line:
     """A checkpoint upon the `at` first ones that the others know nothing of."""
     other = Line(line.store, line.key)
     other.refs, other.contents = line.refs[:at], line.contents[:at]
