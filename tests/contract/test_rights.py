@@ -331,6 +331,19 @@ def test_the_operator_may_do_nothing_else(right: str, rights: Refusal) -> None:
     assert rights(OPERATOR, "-n", NAMESPACE, "auth", "can-i", *right.split())
 
 
+def test_the_operator_brings_builds_back_only_where_it_was_given_the_right(
+    rights: Refusal, installed: Cluster
+) -> None:
+    act, name = ACTS["create with a workspace"], "restore-from-store"
+    assert "Forbidden" in rights(OPERATOR, *act.args, stdin=act.stdin)
+    account = "--serviceaccount=buildstate-system:buildstate"
+    binding = ("rolebinding", name, "--clusterrole=buildstate-author", account)
+    installed.kubectl("-n", NAMESPACE, "create", *binding)
+    settle(rights, OPERATOR, act, LET)
+    installed.kubectl("-n", NAMESPACE, "delete", "rolebinding", name)
+    settle(rights, OPERATOR, act, "Forbidden")
+
+
 def test_a_role_in_a_namespace_opens_the_namespace_itself_and_no_other(
     rights: Refusal, installed: Cluster
 ) -> None:
