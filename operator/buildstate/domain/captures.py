@@ -23,8 +23,9 @@ class Capture:
 
 def due(before: BuildState, after: BuildState, moment: Moment) -> tuple[CheckpointTrigger, ...]:
     """Give why checkpoints are to be taken with the step from `before` to `after`."""
-    # A state that was not believed is not worth keeping, and would hide those before it.
-    if moment.observed.violations or moment.trouble is not None:
+    # A state that was not believed is not worth keeping, and would hide those before it. What is
+    # archived has been put away with all its checkpoints.
+    if moment.observed.violations or after.is_archived or moment.trouble is not None:
         return ()
     if is_restored(before, after):
         return (CheckpointTrigger.RESTORE, CheckpointTrigger.TRANSITION)
@@ -58,8 +59,12 @@ def next_time(state: BuildState, moment: Moment) -> datetime | None:
 def kind_of_next(refs: tuple[CheckpointRef, ...], full_every: int) -> CheckpointKind:
     """Give the kind of the checkpoint that follows `refs`."""
     latest = refs[-(full_every - 1) :] if full_every > 1 else ()
-    is_recent = any(ref.kind is CheckpointKind.FULL for ref in latest)
-    return CheckpointKind.DELTA if is_recent else CheckpointKind.FULL
+    for ref in reversed(latest):
+        if ref.damage:
+            break  # What builds upon it could not be read either.
+        if ref.kind is CheckpointKind.FULL:
+            return CheckpointKind.DELTA
+    return CheckpointKind.FULL
 
 
 def retain(refs: tuple[CheckpointRef, ...], keep: int) -> tuple[CheckpointRef, ...]:

@@ -7,12 +7,17 @@ All conditions are written every time. `Succeeded` and `Ready` are the summaries
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from buildstate.domain import captures
+from buildstate.domain import captures, requests
 from buildstate.domain.errors import ErrorCategory
-from buildstate.domain.observed import Moment, PodView
+from buildstate.domain.observed import Moment, PodView, Trouble
 from buildstate.domain.outcomes import UNSTARTABLE
 from buildstate.domain.phases import BuildPhase, BuildStatus
-from buildstate.domain.recoveries import asks_cleanup, is_recovering, recovery_time
+from buildstate.domain.recoveries import (
+    asks_cleanup,
+    is_recovering,
+    may_recover,
+    recovery_time,
+)
 from buildstate.domain.states import MAX_TEXT, BuildState, Condition, Failure, WorkResult
 from buildstate.domain.transitions import path, requestable
 
@@ -74,7 +79,9 @@ def summarise(state: BuildState, moment: Moment, *, is_stored: bool = False) -> 
 def _checkpointed(state: BuildState, moment: Moment, *, is_stored: bool) -> tuple[Condition, ...]:
     if moment.spec.checkpoints is None:
         return ()
-    known, trouble = state.condition(captures.CONDITION), moment.observed.trouble
+    trouble = moment.observed.trouble
+    # What somebody else wrote about it is not repeated as ours.
+    known = None if moment.observed.violations else state.condition(captures.CONDITION)
     if is_stored:
         said = ("True", "Stored", "the newest checkpoint that was due is stored")
     elif trouble is not None:
@@ -160,18 +167,35 @@ def _place(failure: Failure) -> str:
 
 def _in_error(state: BuildState, moment: Moment) -> Situation:
     failed = _failed(state)
-    trouble = moment.observed.recoverable.trouble if moment.observed.recoverable else None
+    trouble = _hindrance(state, moment)
     if trouble is not None:
-        message = f"the restore waits: {trouble.message}; {failed.message}"
+        message = f"the way out of ERROR waits for the store: {trouble.message}; {failed.message}"
         return Situation(BuildStatus.RECOVERING, trouble.reason, message)
     if not is_recovering(state, moment):
         return failed
     if moment.spec.suspend:
         return Situation(BuildStatus.SUSPENDED, "Suspended", f"recovery waits; {failed.message}")
+    message = f"{_next_deed(state, moment)}; {failed.message}"
+    return Situation(BuildStatus.RECOVERING, failed.reason, message)
+
+
+def _hindrance(state: BuildState, moment: Moment) -> Trouble | None:
+    """Give the trouble with the store that keeps the build from leaving ERROR."""
+    given = moment.observed.recoverable
+    if given is not None and given.trouble is not None:
+        return given.trouble
+    leaves = is_recovering(state, moment) and not moment.spec.suspend
+    leaves = leaves or requests.asks_to_leave(state, moment) or asks_cleanup(state, moment)
+    return moment.trouble if leaves and captures.is_withheld(moment) else None
+
+
+def _next_deed(state: BuildState, moment: Moment) -> str:
+    if not may_recover(state, moment):
+        return "CLEANUP follows, as no recovery is left"
     deed = moment.spec.recovery.strategy.lower()
     count = f"{deed} {state.recovery.attempts + 1} of {moment.spec.recovery.limit}"
     at = recovery_time(state, moment).strftime("%H:%M:%SZ")
-    return Situation(BuildStatus.RECOVERING, failed.reason, f"{count} at {at}; {failed.message}")
+    return f"{count} at {at}"
 
 
 def _running(state: BuildState, moment: Moment) -> Situation:

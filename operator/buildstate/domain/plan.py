@@ -61,10 +61,11 @@ def plan(observed: Observed, now: datetime) -> Plan:
     stepped = _follow_steps(observed.state, moment)
     due = captures.due(observed.state, stepped, moment)
     decided = summarise(stepped, moment, is_stored=bool(due))
-    if due or decided != observed.state:
+    is_news = bool(due) or decided != observed.state
+    if is_news:
         decided = replace(decided, timestamp=now)
     return Plan(
-        state=decided if decided != observed.state else None,
+        state=decided if is_news else None,
         releases=_releases(observed.state, decided, moment),
         captures=_captures(due, observed.state, decided),
         needs=_needs(decided, observed),
@@ -258,22 +259,21 @@ def _may_lack_claim(state: BuildState) -> bool:
 
 
 def _wake_after(state: BuildState, moment: Moment) -> float | None:
-    limits = [limit for limit in _limits(state, moment) if limit is not None]
-    limits += _store_times(state, moment)
-    return max(0.0, (min(limits) - moment.now).total_seconds()) if limits else None
+    limits = (*_limits(state, moment), *_store_times(state, moment))
+    # What is past has had its turn in this pass; it would wake for ever.
+    ahead = [limit for limit in limits if limit is not None and limit > moment.now]
+    return (min(ahead) - moment.now).total_seconds() if ahead else None
 
 
-def _store_times(state: BuildState, moment: Moment) -> list[datetime]:
+def _store_times(state: BuildState, moment: Moment) -> tuple[datetime | None, ...]:
     observed = moment.observed
     troubles = (observed.trouble, observed.recoverable.trouble if observed.recoverable else None)
-    times = [trouble.retry_time for trouble in troubles if trouble is not None]
-    due = captures.next_time(state, moment)
-    # What is past has had its turn in this pass; it would wake for ever.
-    return [time for time in (*times, *([due] if due else ())) if time > moment.now]
+    times = (trouble.retry_time for trouble in troubles if trouble is not None)
+    return (*times, captures.next_time(state, moment))
 
 
 def _limits(state: BuildState, moment: Moment) -> tuple[datetime | None, ...]:
-    # What waits for the end of a Pod is woken by it; a limit in the past would wake it for ever.
+    # What waits for the end of a Pod is woken by it.
     if state.phase is BuildPhase.ERROR:
         held = moment.spec.suspend or moment.observed.is_held(state)
         waits = is_recovering(state, moment) and not held

@@ -3,12 +3,12 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from buildstate.domain import changes
+from buildstate.domain import captures, changes
 from buildstate.domain.checkpoints import CheckpointRef
 from buildstate.domain.errors import ErrorCategory
 from buildstate.domain.observed import Moment, Recoverable
 from buildstate.domain.phases import BuildPhase
-from buildstate.domain.specs import OnExhausted, RecoveryStrategy
+from buildstate.domain.specs import Action, OnExhausted, RecoveryStrategy
 from buildstate.domain.states import MAX_TEXT, BuildState, Failure, RecoveryState
 
 
@@ -16,15 +16,34 @@ def leave_error(state: BuildState, moment: Moment) -> BuildState:
     """Take the way out of ERROR that was asked for or that the policy gives, if it is time."""
     if state.phase is not BuildPhase.ERROR or state.is_archived:
         return state
-    if moment.spec.suspend or moment.observed.is_held(state):
+    if moment.spec.suspend or is_kept(state, moment):
         return state
     if asks_cleanup(state, moment):
         return changes.enter(state, BuildPhase.CLEANUP, moment, "CleanupAsked")
-    return _follow_policy(state, moment) if is_recovering(state, moment) else state
+    if not is_recovering(state, moment) or _asks_restore(state, moment):
+        return state
+    return _follow_policy(state, moment)
+
+
+def is_kept(state: BuildState, moment: Moment) -> bool:
+    """Say whether something must be over before the build may leave ERROR, by whatever way."""
+    return moment.observed.is_held(state) or captures.is_withheld(moment)
+
+
+def _asks_restore(state: BuildState, moment: Moment) -> bool:
+    """Say whether a Restore is asked for that waits, or was refused only now.
+
+    What a person asks for goes before the policy, and what was read was read for it.
+    """
+    request, before = moment.spec.request, moment.observed.state
+    if request is None or request.action is not Action.RESTORE:
+        return False
+    known = before.last_request if before else None
+    return known is None or known.id != request.id
 
 
 def _follow_policy(state: BuildState, moment: Moment) -> BuildState:
-    if not _may_recover(state, moment):
+    if not may_recover(state, moment):
         exhausted = replace(state, recovery=replace(state.recovery, exhausted=True))
         return changes.enter(exhausted, BuildPhase.CLEANUP, moment, "RecoveryExhausted")
     if moment.now < recovery_time(state, moment):
@@ -55,7 +74,7 @@ def learn(state: BuildState, given: Recoverable) -> BuildState:
 
 
 def _marked(ref: CheckpointRef, found: dict[str, str]) -> CheckpointRef:
-    return replace(ref, damage=found[ref.name]) if ref.name in found else ref
+    return replace(ref, damage=found[ref.name][:MAX_TEXT]) if ref.name in found else ref
 
 
 def _recovery_failure(state: BuildState, given: Recoverable) -> Failure:
@@ -88,12 +107,14 @@ def asks_cleanup(state: BuildState, moment: Moment) -> bool:
 def is_recovering(state: BuildState, moment: Moment) -> bool:
     """Say whether the policy will still lead this build out of ERROR by itself."""
     policy = moment.spec.recovery
-    if policy.strategy is RecoveryStrategy.NONE or moment.target is BuildPhase.ERROR:
+    if state.phase is not BuildPhase.ERROR or moment.target is BuildPhase.ERROR:
+        return False
+    if policy.strategy is RecoveryStrategy.NONE:
         return False
     if state.is_archived or _failed_by(state) is ErrorCategory.ABORTED:
         return False
     cleans_up = policy.on_exhausted is OnExhausted.CLEANUP and not state.recovery.exhausted
-    return _may_recover(state, moment) or cleans_up
+    return may_recover(state, moment) or cleans_up
 
 
 def recovery_time(state: BuildState, moment: Moment) -> datetime:
@@ -104,16 +125,16 @@ def recovery_time(state: BuildState, moment: Moment) -> datetime:
 
 def resumes_now(state: BuildState, moment: Moment) -> bool:
     """Say whether the policy restores a checkpoint at this moment."""
-    policy, observed = moment.spec.recovery, moment.observed
-    if state.phase is not BuildPhase.ERROR or policy.strategy is not RecoveryStrategy.RESUME:
+    if moment.spec.recovery.strategy is not RecoveryStrategy.RESUME:
         return False
-    if moment.spec.suspend or observed.is_held(state) or asks_cleanup(state, moment):
+    if moment.spec.suspend or is_kept(state, moment) or asks_cleanup(state, moment):
         return False
     is_due = is_recovering(state, moment) and moment.now >= recovery_time(state, moment)
-    return is_due and _may_recover(state, moment)
+    return is_due and may_recover(state, moment)
 
 
-def _may_recover(state: BuildState, moment: Moment) -> bool:
+def may_recover(state: BuildState, moment: Moment) -> bool:
+    """Say whether the policy has another recovery left; if not, it has only its clean-up."""
     # Whoever could not be restored will not be by trying once more.
     if _failed_by(state) is ErrorCategory.RECOVERY_FAILURE:
         return False

@@ -16,8 +16,8 @@ GRANTED = Verdict(accepted=True)
 
 def answer(state: BuildState, moment: Moment) -> BuildState:
     """Do what `spec.request` asks for, or refuse it; do nothing when it was answered before."""
-    request = moment.spec.request
-    if request is None or _is_answered(state, request):
+    request = pending(state, moment)
+    if request is None:
         return state
     verdict = judge(state, moment, request.action)
     if not verdict.accepted:
@@ -29,17 +29,29 @@ def answer(state: BuildState, moment: Moment) -> BuildState:
 
 def asked_checkpoint(state: BuildState, moment: Moment) -> Request | None:
     """Give the request that waits for a checkpoint to be read, or None."""
-    request = moment.spec.request
-    if request is None or request.action is not Action.RESTORE or _is_answered(state, request):
+    request = pending(state, moment)
+    if request is None or request.action is not Action.RESTORE:
         return None
     is_possible = judge(state, moment, Action.RESTORE).accepted
-    return request if is_possible and not moment.observed.is_held(state) else None
+    return request if is_possible and not recoveries.is_kept(state, moment) else None
+
+
+def pending(state: BuildState, moment: Moment) -> Request | None:
+    """Give the request that is not answered yet, or None."""
+    request = moment.spec.request
+    return None if request is None or _is_answered(state, request) else request
+
+
+def asks_to_leave(state: BuildState, moment: Moment) -> bool:
+    """Say whether a request to leave ERROR waits for something."""
+    request = pending(state, moment)
+    return request is not None and request.action in _LEAVING
 
 
 def _is_waiting(state: BuildState, moment: Moment, action: Action) -> bool:
     """Say whether the act must wait; what it waits for wakes us."""
-    if action in _LEAVING and moment.observed.is_held(state):
-        return True  # What was before must be gone first.
+    if action in _AFTER_THE_END and recoveries.is_kept(state, moment):
+        return True  # What was before must be gone first, and the policy may wait for the store.
     if action is Action.RESTORE:
         given = moment.observed.recoverable
         return given is None or given.trouble is not None
@@ -135,7 +147,8 @@ _LAWS: Mapping[Action, tuple[Law, ...]] = {
     Action.CHECKPOINT: (_is_not_archived, _is_not_complete, _store_may_help),
     Action.ARCHIVE: (_is_not_archived, _has_ended, _store_may_help),
 }
-_LEAVING = frozenset({Action.RESTART, Action.RESTORE, Action.CLEANUP, Action.ARCHIVE})
+_LEAVING = frozenset({Action.RESTART, Action.RESTORE, Action.CLEANUP})
+_AFTER_THE_END = _LEAVING | {Action.ARCHIVE}
 _STORING = frozenset({Action.CHECKPOINT, Action.ARCHIVE})
 
 
