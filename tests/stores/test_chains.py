@@ -248,6 +248,27 @@ async def test_a_delta_that_is_none_is_refused(line: Line, plain: bytes) -> None
     assert await reason(line, 1) == DamageReason.CONTENT_ALTERED
 
 
+async def test_no_delta_makes_what_is_nested_deeper_than_it_can_be_itself(line: Line) -> None:
+    deepest, before = nested(contents.MAX_LEVELS - 6), nested(contents.MAX_LEVELS)
+    await line.add(before)
+    change = {"object": {"a": {"object": {"a": {"set": deepest}}}}}
+    delta = {"format": "buildstate.dev/delta/v1", "edit": change}
+    line.record({"a": {"a": deepest}}, **DELTA)
+    await put(line, pack(line.seal, contents.encode(delta), line.key, line.entropy))
+    line.refs.append(line.seal.reference())
+    assert await reason(line, 7) is None
+    with pytest.raises(ValueError, match="levels"):
+        contents.encode({"a": delta})
+
+
+def nested(levels: int) -> dict[str, Any]:
+    """An object of that many levels."""
+    document: dict[str, Any] = {}
+    for _ in range(levels - 1):
+        document = {"a": document}
+    return document
+
+
 async def test_what_a_delta_makes_is_limited_too(line: Line) -> None:
     await line.add({"a": "x" * 5000})
     await line.add({"a": "x" * 5000, "b": "y" * 5000}, **DELTA)

@@ -70,6 +70,14 @@ async def test_what_is_damaged_is_skipped_with_what_stands_on_it(line: Line) -> 
     assert reasons(discovery) == {3: "PayloadAltered", 4: "ChainBroken"}
 
 
+async def test_a_manifest_that_nobody_can_read_is_told_of(line: Line) -> None:
+    record = await lose(line, 5)
+    await line.store.save(line.place, replace(record, manifest=record.manifest[:-1]))
+    discovery = await found(line)
+    assert numbers(discovery) == [1, 2, 3, 4, 5]
+    assert reasons(discovery) == {6: "ManifestUnreadable"}
+
+
 async def test_half_a_checkpoint_is_invisible(line: Line) -> None:
     assert isinstance(line.store, MemoryStore)
     path = f"active/{line.place.namespace}/{line.place.uid}/checkpoints/9-build-00000000.payload"

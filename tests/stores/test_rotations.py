@@ -226,3 +226,15 @@ async def test_what_is_saved_meanwhile_is_rotated_too(line: Line) -> None:
     await asyncio.gather(*task)
     assert report.counts == {Outcome.REWRAPPED: 8}
     assert await keys_in_use(line.store) == {NEW.name: 8}
+
+
+async def test_a_rotation_ends_though_others_never_do(line: Line) -> None:
+    late, tasks = Line(line.store, OLD, build="late", build_uid="99999999"), list[Any]()
+    # One more is saved for each that is seen.
+    report = await rewrap_all(
+        line.store, KEYS, lambda step: tasks.append(asyncio.create_task(late.grow(1))), counted()
+    )
+    await asyncio.gather(*tasks)
+    left = (await keys_in_use(line.store))[OLD.name]
+    assert left > 0
+    assert report.counts == {Outcome.REWRAPPED: 5 + len(late.refs) - left}

@@ -248,8 +248,9 @@ def _restored(
     document = contents.decode(plain)
     if document is not None and seal.kind == CheckpointKind.DELTA:
         document = _patched(below, document)
-    content = _encoded(document)
-    if document is None or content is None or len(content) > limit:
+    # What a delta makes is nested no deeper than the two that it is made of, so it can be encoded.
+    content = b"" if document is None else contents.encode(document)
+    if document is None or len(content) > limit:
         return Damage(
             DamageReason.CONTENT_ALTERED,
             f"what checkpoint {seal.name} holds is no content, or no delta of the one before",
@@ -265,10 +266,3 @@ def _restored(
 def _patched(below: Checkpoint | None, delta: Document) -> Document | None:
     after = patch(below.document, delta) if below else None
     return None if isinstance(after, Misfit) else after
-
-
-def _encoded(document: Document | None) -> bytes | None:
-    try:
-        return None if document is None else contents.encode(document)
-    except ValueError:
-        return None
