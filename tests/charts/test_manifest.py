@@ -9,6 +9,8 @@ import pytest
 import yaml
 
 import clusters
+from buildstate.settings import PREFIX, Settings
+from buildstate.stores.registries import stores_of
 from clusters.commands import CommandFailed, run
 
 ROOT = Path(__file__).parents[2]
@@ -117,7 +119,7 @@ def test_another_release_name_names_everything_of_the_release(template: Callable
 
 
 def test_the_operator_hears_of_its_settings(render: Render) -> None:
-    values = ('operator={"logLevel":"debug","workers":3,"sweepSeconds":60}',)
+    values = ('operator={"logLevel":"debug","workers":3,"sweepSeconds":60,"eraseSeconds":9}',)
     objects = render(*values, 'watchNamespaces=["red","blue"]')
     env = operator(objects)["containers"][0]["env"]
     assert {one["name"]: one["value"] for one in env} == {
@@ -126,6 +128,7 @@ def test_the_operator_hears_of_its_settings(render: Render) -> None:
         "BUILDSTATE_SWEEP_SECONDS": "60",
         "BUILDSTATE_NAMESPACES": "red,blue",
         "BUILDSTATE_HTTP_PORT": "8080",
+        "BUILDSTATE_ERASE_SECONDS": "9",
         "BUILDSTATE_STORES": "/etc/buildstate/stores/stores.yaml",
         "BUILDSTATE_STORE_NAMESPACE": "buildstate-system",
     }
@@ -213,10 +216,31 @@ def test_the_operator_reads_of_each_store_what_it_needs_to_open_it(render: Rende
     }
 
 
-def test_keys_are_mounted_also_where_nothing_new_is_encrypted(render: Render) -> None:
-    objects = render('encryption.keysSecret="keys"')
-    assert documented(objects)["encryption"] == {"keyring": "/etc/buildstate/keyring"}
-    assert "/etc/buildstate/keyring" in mounted(objects)
+CLOUD: dict[str, Any] = {"prefix": "a/b", "timeoutSeconds": 5, "credentialsSecret": "keys"}
+EVERY_FIELD: list[dict[str, Any]] = [
+    {"name": "configmap", "kind": "ConfigMap"},
+    {"name": "disk", "kind": "Volume", "claimName": "builds"},
+    {"name": "s3", "kind": "S3", "bucket": "builds", "region": "r", "virtualHosted": True, **CLOUD},
+    {"name": "plain", "kind": "S3", "bucket": "b-1", "endpoint": "http://s3", "allowHttp": True},
+    {"name": "gcs", "kind": "GCS", "bucket": "builds", "endpoint": "https://gcs", **CLOUD},
+    {"name": "azure", "kind": "Azure", "account": "builds", "container": "builds", **CLOUD},
+]
+
+
+def test_the_operator_understands_every_field_that_the_chart_takes(render: Render) -> None:
+    values = (f"stores.list={json.dumps(EVERY_FIELD)}", ENCRYPTED)
+    text = render(*values)["ConfigMap", "buildstate-stores"]["data"]["stores.yaml"]
+    understood = stores_of(text)
+    assert [one.name for one in understood.stores] == [one["name"] for one in EVERY_FIELD]
+    assert understood.encryption is not None
+    items = json.loads((CHART / "values.schema.json").read_text())["properties"]["stores"]
+    fields = items["properties"]["list"]["items"]["properties"]
+    assert {name for one in EVERY_FIELD for name in one} == fields.keys()
+
+
+def test_the_chart_sets_every_setting_that_the_operator_knows(render: Render) -> None:
+    env = {one["name"] for one in operator(render())["containers"][0]["env"]}
+    assert env == {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
 
 
 def test_everything_that_the_stores_document_names_is_mounted(render: Render) -> None:

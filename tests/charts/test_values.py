@@ -70,6 +70,22 @@ WRONG = {
         store(name="a", kind="S3", bucket="builds", endpoint="s3.example"),
         "/stores/list/0/endpoint",
     ),
+    "an endpoint without TLS that is not meant": (
+        store(name="a", kind="S3", bucket="builds", endpoint="http://s3.example"),
+        "allowHttp",
+    ),
+    "an endpoint without TLS that is denied": (
+        store(name="a", kind="GCS", bucket="builds", endpoint="http://gcs", allowHttp=False),
+        "allowHttp",
+    ),
+    "a request that may take for ever": (
+        store(name="a", kind="Azure", account="abc", container="builds", timeoutSeconds=0),
+        "/stores/list/0/timeoutSeconds",
+    ),
+    "a prefix that leads elsewhere": (
+        store(name="a", kind="S3", bucket="builds", prefix="a/../b"),
+        "/stores/list/0/prefix",
+    ),
     "a prefix that begins with a slash": (
         store(name="a", kind="S3", bucket="builds", prefix="/builds"),
         "/stores/list/0/prefix",
@@ -100,6 +116,10 @@ CONTRADICTIONS = {
     "a key of no Secret": (
         'encryption.activeKey="2026-11"',
         'encryption.activeKey is "2026-11": name the Secret that holds it in encryption.keysSecret',
+    ),
+    "a Secret without a key for new checkpoints": (
+        'encryption.keysSecret="keys"',
+        'encryption.keysSecret is "keys": name the key in it for new checkpoints',
     ),
 }
 

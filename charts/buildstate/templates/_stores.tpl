@@ -13,10 +13,7 @@
 {{- end -}}
 {{- $document := dict "default" .Values.stores.default "stores" $stores -}}
 {{- if .Values.encryption.keysSecret -}}
-{{- $encryption := dict "keyring" "/etc/buildstate/keyring" -}}
-{{- with .Values.encryption.activeKey -}}
-{{- $encryption = set $encryption "activeKey" . -}}
-{{- end -}}
+{{- $encryption := dict "activeKey" .Values.encryption.activeKey "keyring" "/etc/buildstate/keyring" -}}
 {{- $document = set $document "encryption" $encryption -}}
 {{- end -}}
 {{- toYaml $document -}}
@@ -36,6 +33,9 @@
 {{- end -}}
 {{- if and .Values.encryption.activeKey (not .Values.encryption.keysSecret) -}}
 {{- fail (printf "encryption.activeKey is %q: name the Secret that holds it in encryption.keysSecret" .Values.encryption.activeKey) -}}
+{{- end -}}
+{{- if and .Values.encryption.keysSecret (not .Values.encryption.activeKey) -}}
+{{- fail (printf "encryption.keysSecret is %q: name the key in it for new checkpoints in encryption.activeKey" .Values.encryption.keysSecret) -}}
 {{- end -}}
 {{- end -}}
 
