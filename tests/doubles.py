@@ -55,6 +55,12 @@ class RecordingKube:
     async def delete(self, resource: Resource, key: Key, uid: str | None = None) -> None:
         self._called("delete", resource, key, uid)
 
+    async def set_finalizers(self, build: Document, finalizers: list[str]) -> Document:
+        self._called("finalize", key_of(build), build["metadata"]["resourceVersion"], finalizers)
+        version = str(int(build["metadata"]["resourceVersion"]) + 1)
+        metadata = {**build["metadata"], "resourceVersion": version, "finalizers": finalizers}
+        return {**build, "metadata": metadata}
+
     async def replace_status(self, build: Document, status: Document) -> Document:
         self._called("replace", key_of(build), build["metadata"]["resourceVersion"], status)
         version = str(int(build["metadata"]["resourceVersion"]) + 1)
@@ -89,8 +95,32 @@ class Told:
     def answered(self, action: str, outcome: str) -> None:
         self.figures.append(("answered", action, outcome))
 
+    def recovered(self, result: str, seconds: float) -> None:
+        self.figures.append(("recovered", result, seconds))
+
+    def checkpoint_taken(
+        self, kind: str, trigger: str, result: str, *, seconds: float, size: int
+    ) -> None:
+        self.figures.append(("taken", kind, trigger, result, size > 0))
+
+    def checkpoint_damaged(self, reason: str) -> None:
+        self.figures.append(("damaged", reason))
+
     def put(self, event: dict[str, Any]) -> None:
         self.events.append(event)
+
+
+class Keeping:
+    """A keeper of what stores hold, which writes down what it was asked."""
+
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
+
+    async def archive(self, observed: Observed) -> None:
+        self.calls.append(("archive", observed.name))
+
+    async def erase(self, observed: Observed) -> None:
+        self.calls.append(("erase", observed.name))
 
 
 class StoppedClock:

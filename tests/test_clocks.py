@@ -1,6 +1,6 @@
 from datetime import UTC, datetime
 
-from buildstate.api.v1alpha1 import rfc3339
+from buildstate.api.fields import rfc3339
 from buildstate.clocks import SystemClock
 
 

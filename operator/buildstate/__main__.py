@@ -9,6 +9,7 @@ import sys
 from buildstate import __version__
 from buildstate.kube.connections import NoCluster
 from buildstate.settings import BadSettings, settings_of
+from buildstate.stores.registries import BadStores
 from buildstate.telemetry import logs
 from buildstate.wiring import run
 
@@ -33,7 +34,7 @@ def main() -> int:
     _calm_collector()
     try:
         asyncio.run(run(settings))
-    except NoCluster as error:
+    except (NoCluster, BadStores) as error:
         sys.stderr.write(f"buildstate: {error}\n")
         return 2
     return 0

@@ -1,6 +1,7 @@
 """What the platform team may set, from environment variables that begin with BUILDSTATE_."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -29,6 +30,12 @@ class Settings(BaseModel):
     """Namespaces to serve, with commas between them; empty for all."""
     http_port: Annotated[int, Field(ge=0, le=65535)] = 8080
     """Port of /metrics, /healthz and /readyz."""
+    stores: Path | None = None
+    """File that says which stores there are; without it checkpoints are kept in ConfigMaps."""
+    store_namespace: Annotated[str, Field(min_length=1, max_length=63)] = "default"
+    """Namespace of the index of what is kept in ConfigMaps: the operator's own."""
+    erase_seconds: Annotated[float, Field(ge=0, le=86400)] = 600
+    """Seconds after which a deleted build is let go although its store could not be erased."""
 
 
 class BadSettings(Exception):

@@ -3,15 +3,17 @@
 import asyncio
 import functools
 import logging
+import os
 import random
 from collections.abc import Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from buildstate.api.v1alpha1 import PLURAL
 from buildstate.clocks import SystemClock
 from buildstate.domain.errors import BuildStateError
-from buildstate.engine import sweeps, workers
+from buildstate.engine import orphans, sweeps, workers
+from buildstate.engine.archives import Archives
 from buildstate.engine.caches import Cache
 from buildstate.engine.inboxes import Inbox
 from buildstate.engine.managers import StateManager, TransitionManager
@@ -19,14 +21,18 @@ from buildstate.engine.observe import Observer
 from buildstate.engine.outboxes import EventOutbox
 from buildstate.engine.queues import WorkQueue
 from buildstate.engine.reconcile import reconcile
+from buildstate.engine.recoveries import RecoveryHandler
 from buildstate.engine.reports import Reporter
 from buildstate.engine.validators import StateValidator
+from buildstate.engine.vaults import Vaults
 from buildstate.handlers import lifecycle
 from buildstate.kube.client import KubeClient
 from buildstate.kube.connections import Connection, connect
 from buildstate.kube.ports import Key
 from buildstate.kube.traces import Request, tracing
 from buildstate.settings import Settings
+from buildstate.stores.keyrings import NO_KEYS, DirectoryKeyring
+from buildstate.stores.registries import BadStores, StoresConfig, open_stores, stores_of
 from buildstate.telemetry.health import WatchHealth
 from buildstate.telemetry.metrics import Metrics
 from buildstate.telemetry.pages import serve
@@ -34,6 +40,8 @@ from buildstate.telemetry.pages import serve
 logger = logging.getLogger(__name__)
 
 PRIME_AGAIN_AFTER = 2.0
+MIRRORS = 2
+FLUSH_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +54,9 @@ class Operator:
     cache: Cache
     queue: WorkQueue[Key]
     manager: StateManager
+    vaults: Vaults
+    archives: Archives
+    mirrors: WorkQueue[Key]
     outbox: EventOutbox
     metrics: Metrics
     health: WatchHealth
@@ -59,6 +70,7 @@ async def run(settings: Settings) -> None:
         await _first_to_end(_tasks(operator))
     finally:
         operator.queue.close()
+        operator.mirrors.close()
         await pages.cleanup()
         await operator.connection.close()
 
@@ -74,19 +86,75 @@ async def assemble(settings: Settings) -> Operator:
 
     connection = await connect([tracing(told)])
     kube = KubeClient(connection.api, settings.namespaces, metrics.requested)
-    cache, validator, outbox = Cache(), StateValidator(metrics.validated), EventOutbox(kube)
+    cache, outbox = Cache(), EventOutbox(kube)
     queue: WorkQueue[Key] = WorkQueue(observe_wait=metrics.waited)
+    mirrors: WorkQueue[Key] = WorkQueue()
+    metrics.watch_queue(queue.__len__)
+    metrics.watch_builds(cache.census)
+    vaults = open_vaults(stores_config(settings), kube, settings.store_namespace, metrics)
+    manager, archives = _managers(settings, kube, cache, vaults, metrics, outbox)
+    manager = replace(manager, told=mirrors.add)
+    return Operator(
+        settings=settings,
+        connection=connection,
+        kube=kube,
+        cache=cache,
+        queue=queue,
+        manager=manager,
+        vaults=vaults,
+        archives=archives,
+        mirrors=mirrors,
+        outbox=outbox,
+        metrics=metrics,
+        health=health,
+    )
+
+
+def stores_config(settings: Settings) -> StoresConfig:
+    """Give what the stores document says; raises BadStores where it cannot be used."""
+    if settings.stores is None:
+        return StoresConfig()
+    try:
+        return stores_of(settings.stores.read_text())
+    except OSError as error:
+        message = f"{settings.stores} cannot be read: {error.strerror}"
+        raise BadStores(message) from error
+
+
+def open_vaults(config: StoresConfig, kube: KubeClient, namespace: str, metrics: Metrics) -> Vaults:
+    """Open every store, with the keyring that goes with them."""
+    told = metrics.checkpoints.operated
+    registry = open_stores(
+        config, kube, namespace, lambda one: told(one.store, one.name, one.result, one.seconds)
+    )
+    encryption = config.encryption
+    keyring = DirectoryKeyring(encryption.keyring, encryption.active_key) if encryption else NO_KEYS
+    return Vaults(registry, keyring, kube, is_encrypted=encryption is not None)
+
+
+def _managers(
+    settings: Settings,
+    kube: KubeClient,
+    cache: Cache,
+    vaults: Vaults,
+    metrics: Metrics,
+    outbox: EventOutbox,
+) -> tuple[StateManager, Archives]:
+    clock, validator = SystemClock(), StateValidator(metrics.validated)
     observer, reporter = Observer(cache, kube, validator), Reporter(metrics, outbox)
+    handler = RecoveryHandler(vaults, kube, clock, os.urandom, metrics.checkpoints)
+    archives = Archives(observer, cache, vaults, handler, clock, settings.erase_seconds)
     manager = StateManager(
         observer=observer,
         transition_manager=TransitionManager(kube, cache, observer, validator, reporter),
+        recovery_handler=handler,
+        keeper=archives,
         kube=kube,
         cache=cache,
-        clock=SystemClock(),
+        clock=clock,
+        told=lambda _key: None,
     )
-    metrics.watch_queue(queue.__len__)
-    metrics.watch_builds(cache.census)
-    return Operator(settings, connection, kube, cache, queue, manager, outbox, metrics, health)
+    return manager, archives
 
 
 def _tasks(operator: Operator) -> list[asyncio.Task[None]]:
@@ -96,6 +164,10 @@ def _tasks(operator: Operator) -> list[asyncio.Task[None]]:
         *workers.start(
             operator.settings.workers, operator.queue, step, operator.metrics.reconciled
         ),
+        *workers.start(
+            MIRRORS, operator.mirrors, operator.archives.mirror, operator.metrics.mirrored
+        ),
+        asyncio.create_task(_flush(operator), name="indexes"),
         asyncio.create_task(operator.outbox.run(), name="events"),
         asyncio.create_task(_sweep(operator), name="sweep"),
         asyncio.create_task(_watch(operator), name="kopf"),
@@ -111,6 +183,8 @@ def _watch(operator: Operator) -> Coroutine[Any, Any, None]:
 async def _prime(operator: Operator) -> None:
     for key in await _patiently(operator):
         operator.queue.add(key)
+        operator.mirrors.add(key)
+        operator.manager.recovery_handler.suspects.add(key)
     logger.info("the cache is filled", extra={"builds": operator.cache.count()})
 
 
@@ -134,6 +208,20 @@ async def _sweep(operator: Operator) -> None:
             continue
         for key in changed:
             operator.queue.add(key)
+        await _collect(operator)
+
+
+async def _flush(operator: Operator) -> None:
+    while True:
+        await asyncio.sleep(FLUSH_SECONDS)
+        await operator.archives.flush()
+
+
+async def _collect(operator: Operator) -> None:
+    suspects = operator.manager.recovery_handler.suspects
+    asked = set(suspects)
+    left = await orphans.collect(asked, operator.manager.observer, operator.vaults)
+    suspects -= asked - left
 
 
 async def _first_to_end(tasks: list[asyncio.Task[None]]) -> None:

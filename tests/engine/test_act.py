@@ -1,7 +1,7 @@
 from typing import Any
 
 import pytest
-from tests.doubles import RecordingKube
+from tests.doubles import Keeping, RecordingKube
 from tests.worlds import CLAIM, NAMESPACE, UID, a_build, a_pod_document
 
 from buildstate.domain.actions import Act, CreateClaim, CreatePod, DeleteClaim, DeletePod
@@ -22,7 +22,7 @@ CLAIMING = CreateClaim(CLAIM, Workspace(size="1Gi"))
 
 async def done(kube: RecordingKube, *acts: Act) -> Refusal | None:
     """What became of the acts."""
-    return await act(acts, OBSERVED, kube, Cache())
+    return await act(acts, OBSERVED, kube, Cache(), Keeping())
 
 
 def found(**metadata: Any) -> RecordingKube:
@@ -47,13 +47,13 @@ async def test_the_acts_are_done_in_their_order() -> None:
 
 async def test_a_pod_that_was_made_is_known_at_once() -> None:
     cache = Cache()
-    await act([CREATE], OBSERVED, RecordingKube(), cache)
+    await act([CREATE], OBSERVED, RecordingKube(), cache, Keeping())
     assert [POD] == [view.name for view in cache.pods(UID)]
 
 
 async def test_a_pod_that_is_there_and_ours_is_the_same_success() -> None:
     kube, cache = found(), Cache()
-    assert await act([CREATE], OBSERVED, kube, cache) is None
+    assert await act([CREATE], OBSERVED, kube, cache, Keeping()) is None
     assert [POD] == [view.name for view in cache.pods(UID)]
     assert ("get", Resource.PODS, Key(NAMESPACE, POD)) == kube.calls[-1]
 

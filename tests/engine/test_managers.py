@@ -1,8 +1,9 @@
+import os
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.doubles import RecordingKube, StoppedClock, Told, seen
+from tests.doubles import Keeping, RecordingKube, StoppedClock, Told, seen
 from tests.worlds import NAME, NAMESPACE, a_build, a_document
 
 from buildstate.api import convert
@@ -16,9 +17,14 @@ from buildstate.engine.caches import Cache
 from buildstate.engine.managers import StateManager, TransitionManager
 from buildstate.engine.observe import Observer
 from buildstate.engine.reconcile import reconcile
+from buildstate.engine.recoveries import RecoveryHandler
 from buildstate.engine.reports import Reporter
 from buildstate.engine.validators import StateValidator
+from buildstate.engine.vaults import Vaults
 from buildstate.kube.ports import Document, Key, Resource
+from buildstate.stores.keyrings import NO_KEYS
+from buildstate.stores.memories import MemoryStore
+from buildstate.stores.registries import Registry
 
 KEY = Key(NAMESPACE, NAME)
 SPEC: dict[str, Any] = {"phases": {"setup": {"image": "busybox"}}}
@@ -33,17 +39,23 @@ class Engine:
         self.cache = Cache()
         self.cache.put_build(document)
         self.told = Told()
+        self.written: list[Key] = []
         validator = StateValidator()
         observer = Observer(self.cache, self.kube, validator)
         transitions = TransitionManager(
             self.kube, self.cache, observer, validator, Reporter(self.told, self.told)
         )
+        self.clock, self.keeper, self.store = StoppedClock(), Keeping(), MemoryStore()
+        vaults = Vaults(Registry("memory", [self.store]), NO_KEYS, self.kube)
         self.manager = StateManager(
             observer=observer,
             transition_manager=transitions,
+            recovery_handler=RecoveryHandler(vaults, self.kube, self.clock, os.urandom, self.told),
+            keeper=self.keeper,
             kube=self.kube,
             cache=self.cache,
-            clock=StoppedClock(),
+            clock=self.clock,
+            told=self.written.append,
         )
 
     async def look(self) -> tuple[Observed, Plan]:

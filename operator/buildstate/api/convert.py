@@ -6,7 +6,8 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from buildstate.api import v1alpha1
+from buildstate.api import statuses, v1alpha1
+from buildstate.api.fields import rfc3339
 from buildstate.domain import checkpoints, integrity, specs, states
 from buildstate.domain.errors import ErrorCategory
 from buildstate.domain.phases import BuildPhase, BuildStatus
@@ -24,14 +25,14 @@ _DOMAIN: Mapping[type[BaseModel], Any] = {
     v1alpha1.RecoveryPolicy: specs.RecoveryPolicy,
     v1alpha1.Request: specs.Request,
     v1alpha1.BuildSpec: specs.BuildSpec,
-    v1alpha1.PhaseRecord: states.PhaseRecord,
-    v1alpha1.Transition: states.Transition,
-    v1alpha1.Failure: states.Failure,
-    v1alpha1.RequestResult: states.RequestResult,
-    v1alpha1.RecoveryState: states.RecoveryState,
-    v1alpha1.CheckpointRef: checkpoints.CheckpointRef,
-    v1alpha1.Condition: states.Condition,
-    v1alpha1.BuildStatusModel: states.BuildState,
+    statuses.PhaseRecord: states.PhaseRecord,
+    statuses.Transition: states.Transition,
+    statuses.Failure: states.Failure,
+    statuses.RequestResult: states.RequestResult,
+    statuses.RecoveryState: states.RecoveryState,
+    statuses.CheckpointRef: checkpoints.CheckpointRef,
+    statuses.Condition: states.Condition,
+    statuses.BuildStatusModel: states.BuildState,
 }
 
 _WIRE_NAMES: Mapping[Any, tuple[tuple[str, str], ...]] = {
@@ -54,7 +55,7 @@ def state_of(build: Document) -> states.BuildState | None:
     status = build.get("status")
     if not status or "phase" not in status:
         return None
-    state: states.BuildState = _lift(v1alpha1.BuildStatusModel.model_validate(status))
+    state: states.BuildState = _lift(statuses.BuildStatusModel.model_validate(status))
     return state
 
 
@@ -97,7 +98,7 @@ def _lower(value: Any) -> Any:
         }
     if isinstance(value, tuple):
         return [_lower(part) for part in value]
-    return v1alpha1.rfc3339(value) if isinstance(value, datetime) else value
+    return rfc3339(value) if isinstance(value, datetime) else value
 
 
 def _lift(value: Any) -> Any:

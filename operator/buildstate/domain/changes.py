@@ -92,6 +92,7 @@ def distrust(state: BuildState, moment: Moment) -> BuildState:
         attempt=0,
         phases=(),
         history=(),
+        recovery=replace(state.recovery, checkpoint="", epoch=0),
         checkpoints=(),
         start_time=None,
         workspace_claim=_own_claim(moment),
@@ -137,8 +138,8 @@ def abort(state: BuildState, moment: Moment, message: str) -> BuildState:
 
 def restart(state: BuildState, moment: Moment, recovery: RecoveryState, reason: str) -> BuildState:
     """Leave ERROR for INIT: a new run, which holds nothing of the one before but its history."""
-    afresh = replace(state, phases=(), recovery=replace(recovery, checkpoint=""))
-    return _begin_anew(afresh, moment, reason)
+    afresh = replace(recovery, checkpoint="", epoch=state.epoch + 1)
+    return _begin_anew(replace(state, phases=(), recovery=afresh), moment, reason)
 
 
 def restore(
@@ -151,7 +152,12 @@ def restore(
     known = replace(
         state,
         phases=records,
-        recovery=replace(recovery, checkpoint=held.ref.name),
+        recovery=replace(
+            recovery,
+            checkpoint=held.ref.name,
+            # Who goes back behind a restart goes on with what was before it.
+            epoch=min(state.recovery.epoch, held.ref.epoch),
+        ),
         start_time=state.start_time or held.state.start_time,
     )
     return _begin_anew(known, moment, reason)

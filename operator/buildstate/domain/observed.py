@@ -1,6 +1,7 @@
 """Everything that the plan may know about one build: a frozen picture of its world."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -75,11 +76,15 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """What a verified checkpoint holds: the state, and the intent of that time."""
+    """What a verified checkpoint holds: the state, and the intent of that time.
+
+    `claims` are the uids of the volumes that it builds upon, by their names.
+    """
 
     ref: CheckpointRef
     state: BuildState
     spec: BuildSpec
+    claims: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

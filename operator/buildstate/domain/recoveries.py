@@ -20,7 +20,7 @@ def leave_error(state: BuildState, moment: Moment) -> BuildState:
         return state
     if asks_cleanup(state, moment):
         return changes.enter(state, BuildPhase.CLEANUP, moment, "CleanupAsked")
-    if not is_recovering(state, moment) or _asks_restore(state, moment):
+    if not is_recovering(state, moment) or _asks_restore(moment):
         return state
     return _follow_policy(state, moment)
 
@@ -30,7 +30,7 @@ def is_kept(state: BuildState, moment: Moment) -> bool:
     return moment.observed.is_held(state) or captures.is_withheld(moment)
 
 
-def _asks_restore(state: BuildState, moment: Moment) -> bool:
+def _asks_restore(moment: Moment) -> bool:
     """Say whether a Restore is asked for that waits, or was refused only now.
 
     What a person asks for goes before the policy, and what was read was read for it.

@@ -11,12 +11,12 @@ from buildstate.domain.requests import asked_checkpoint
 class Wanted:
     """Which checkpoint is to be read: the one of that name, or the newest that verifies.
 
-    With `of_this_epoch` the newest is looked for in the present epoch only: a run that was begun
-    anew does not go on from what an earlier one had done.
+    None of an epoch before `least_epoch` is looked at: a run that was begun anew does not go on
+    from what an earlier one had done.
     """
 
     name: str | None = None
-    of_this_epoch: bool = False
+    least_epoch: int = 0
 
 
 def wanted(moment: Moment) -> Wanted | None:
@@ -27,4 +27,4 @@ def wanted(moment: Moment) -> Wanted | None:
     request = asked_checkpoint(state, moment)
     if request is not None:
         return Wanted(request.checkpoint)
-    return Wanted(of_this_epoch=True) if resumes_now(state, moment) else None
+    return Wanted(least_epoch=state.recovery.epoch) if resumes_now(state, moment) else None

@@ -104,12 +104,14 @@ class RequestResult:
 class RecoveryState:
     """How often the recovery policy has acted since the build was made or led out of ERROR by hand.
 
-    `checkpoint` names what the present run goes on from; it is empty where it began afresh.
+    `checkpoint` names what the present run goes on from; it is empty where it began afresh. `epoch`
+    is that of the last restart: the policy goes back no further.
     """
 
     attempts: int = 0
     exhausted: bool = False
     checkpoint: str = ""
+    epoch: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,10 +1,21 @@
 """Doing what the plan wants, one idempotent act after another."""
 
 from collections.abc import Sequence
-from typing import assert_never
+from typing import Protocol, assert_never
 
-from buildstate.domain.actions import Act, CreateClaim, CreatePod, DeleteClaim, DeletePod
-from buildstate.domain.errors import AlreadyExists, Permanent, QuotaExceeded, Transient
+from buildstate.domain.actions import (
+    Act,
+    AddFinalizer,
+    ArchiveState,
+    CreateClaim,
+    CreatePod,
+    DeleteClaim,
+    DeletePod,
+    EraseStore,
+    RemoveFinalizer,
+)
+from buildstate.domain.errors import AlreadyExists, Conflict, Permanent, QuotaExceeded, Transient
+from buildstate.domain.names import FINALIZER
 from buildstate.domain.observed import Observed, Refusal
 from buildstate.engine.caches import Cache
 from buildstate.kube import claims, pods
@@ -12,14 +23,26 @@ from buildstate.kube.owners import owner_of
 from buildstate.kube.ports import Document, Key, Kube, Resource
 
 
-async def act(acts: Sequence[Act], observed: Observed, kube: Kube, cache: Cache) -> Refusal | None:
+class Keeper(Protocol):
+    """What can be done with all that a store holds of one build."""
+
+    async def archive(self, observed: Observed) -> None:
+        """Put it away."""
+
+    async def erase(self, observed: Observed) -> None:
+        """Remove it, or give up where that has been tried for long enough."""
+
+
+async def act(
+    acts: Sequence[Act], observed: Observed, kube: Kube, cache: Cache, keeper: Keeper
+) -> Refusal | None:
     """Do the acts in their order; give what the API server refused, after which nothing is done.
 
     Raises Transient when the outcome is unknown: the same acts are safe to do again.
     """
     try:
         for wanted in acts:
-            await _do(wanted, observed, kube, cache)
+            await _do(wanted, observed, kube, cache, keeper)
     except QuotaExceeded as error:
         return Refusal(reason="QuotaExceeded", message=str(error), is_permanent=False)
     except Permanent as error:
@@ -27,7 +50,7 @@ async def act(acts: Sequence[Act], observed: Observed, kube: Kube, cache: Cache)
     return None
 
 
-async def _do(wanted: Act, observed: Observed, kube: Kube, cache: Cache) -> None:
+async def _do(wanted: Act, observed: Observed, kube: Kube, cache: Cache, keeper: Keeper) -> None:
     match wanted:
         case CreatePod():
             await _create_pod(observed, kube, cache)
@@ -37,8 +60,24 @@ async def _do(wanted: Act, observed: Observed, kube: Kube, cache: Cache) -> None
             await kube.delete(Resource.PODS, Key(observed.namespace, name), uid)
         case DeleteClaim(name):
             await kube.delete(Resource.CLAIMS, Key(observed.namespace, name))
+        case AddFinalizer() | RemoveFinalizer():
+            await _mark(observed, kube, cache, is_held=isinstance(wanted, AddFinalizer))
+        case EraseStore():
+            await keeper.erase(observed)
+        case ArchiveState():
+            await keeper.archive(observed)
         case _:
             assert_never(wanted)
+
+
+async def _mark(observed: Observed, kube: Kube, cache: Cache, *, is_held: bool) -> None:
+    build = cache.build(Key(observed.namespace, observed.name))
+    if build is None or build.resource_version != observed.resource_version:
+        message = f"{observed.namespace}/{observed.name} changed since it was looked at"
+        raise Conflict(message)
+    others = [one for one in build.document["metadata"].get("finalizers", ()) if one != FINALIZER]
+    marked = [*others, FINALIZER] if is_held else others
+    cache.put_build(await kube.set_finalizers(build.document, marked))
 
 
 async def _create_pod(observed: Observed, kube: Kube, cache: Cache) -> None:

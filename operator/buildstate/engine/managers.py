@@ -1,17 +1,20 @@
 """The specification's StateManager and TransitionManager: thin classes over the pure domain."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from buildstate.api import convert
-from buildstate.domain.actions import Act
+from buildstate.domain.actions import Act, AddFinalizer, RemoveFinalizer
 from buildstate.domain.errors import BuildStateError, Conflict, Permanent, QuotaExceeded
-from buildstate.domain.observed import Observed
+from buildstate.domain.observed import Moment, Observed
 from buildstate.domain.plan import Plan, plan
+from buildstate.domain.restores import wanted
 from buildstate.domain.states import BuildState
-from buildstate.engine.act import act
+from buildstate.engine.act import Keeper, act
 from buildstate.engine.caches import Cache
 from buildstate.engine.observe import Observer
+from buildstate.engine.recoveries import RecoveryHandler
 from buildstate.engine.reports import Reporter
 from buildstate.engine.validators import StateValidator
 from buildstate.kube.ports import Clock, Document, Key, Kube, Resource
@@ -86,35 +89,77 @@ class TransitionManager:
 
 @dataclass(frozen=True, slots=True)
 class StateManager:
-    """The facade: load and validate, plan, write, act."""
+    """The facade: load and validate, plan, write, act. `told` hears of each write."""
 
     observer: Observer
     transition_manager: TransitionManager
+    recovery_handler: RecoveryHandler
+    keeper: Keeper
     kube: Kube
     cache: Cache
     clock: Clock
+    told: Callable[[Key], None]
 
     async def load(self, key: Key) -> Observed | None:
-        """Give the build with its validated state and its Pods, or None when it is gone."""
-        return await self.observer.observe(key)
+        """Give the build with its validated state, its Pods, and the checkpoint that is due."""
+        observed = await self.observer.observe(key)
+        if observed is None:
+            self.recovery_handler.forget(key)
+            return None
+        known = self.recovery_handler.informed(observed)
+        due = wanted(Moment(observed=known, now=self.clock.now()))
+        if due is None:
+            return known
+        given = await self.recovery_handler.restore_checkpoint(known, due)
+        return replace(known, recoverable=given)
 
     def plan(self, observed: Observed) -> Plan:
         """Decide what should be written and done now."""
         return plan(observed, self.clock.now())
 
+    async def preserve(self, observed: Observed, decision: Plan) -> Plan | None:
+        """Store the checkpoints that are due, and give the plan with the references to them.
+
+        None where one could not be stored: that changes what is to be decided.
+        """
+        if decision.state is None or not decision.captures:
+            return decision
+        build = self.cache.build(Key(observed.namespace, observed.name))
+        if build is None:
+            message = f"{observed.namespace}/{observed.name} is gone"
+            raise Conflict(message)
+        state = await self.recovery_handler.take(observed, build.document, decision)
+        return None if state is None else replace(decision, state=state)
+
     async def commit(self, observed: Observed, state: BuildState | None) -> Observed:
         """Write `state`, if there is anything to write."""
         if state is None:
             return observed
-        return await self.transition_manager.commit(observed, state)
+        key = Key(observed.namespace, observed.name)
+        try:
+            committed = await self.transition_manager.commit(observed, state)
+        except BuildStateError:
+            self.recovery_handler.suspects.add(key)
+            raise
+        self.told(key)
+        return committed
+
+    async def discard(self, before: Observed, after: Observed) -> None:
+        """Remove the checkpoints that the status has let go."""
+        kept = {ref.name for ref in after.state.checkpoints} if after.state else set()
+        known = before.state.checkpoints if before.state else ()
+        dropped = [ref for ref in known if ref.name not in kept]
+        if dropped and not before.violations:
+            await self.recovery_handler.discard(after, tuple(dropped))
 
     async def act(self, acts: tuple[Act, ...], observed: Observed) -> bool:
         """Do the acts; say whether the API server's answer changes what is to be written."""
         if not acts or observed.state is None:
             return False
-        refusal = await act(acts, observed, self.kube, self.cache)
+        refusal = await act(acts, observed, self.kube, self.cache, self.keeper)
         key = Key(observed.namespace, observed.name)
         is_news = self.observer.note(key, observed.pod_name(observed.state), refusal)
         if refusal is not None and not is_news:
             raise QuotaExceeded(refusal.message)  # It is told already, and waits for its backoff.
-        return is_news
+        # What was done to the object itself has made another version of it.
+        return is_news or any(isinstance(one, AddFinalizer | RemoveFinalizer) for one in acts)

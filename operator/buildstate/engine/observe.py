@@ -1,10 +1,12 @@
 """From what we last saw of a build to the picture that the plan decides upon. Only reads."""
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from pydantic import ValidationError
 
 from buildstate.api import convert
+from buildstate.domain.names import FINALIZER
 from buildstate.domain.observed import Observed, PodView, Refusal
 from buildstate.domain.specs import BuildSpec
 from buildstate.domain.states import BuildState
@@ -89,7 +91,8 @@ class Observer:
             generation=metadata.get("generation", 0),
             spec=reading.spec,
             state=reading.state,
-            deleting="deletionTimestamp" in metadata,
+            deletion_time=_time(metadata.get("deletionTimestamp")),
+            is_finalized=FINALIZER in metadata.get("finalizers", ()),
             violations=reading.violations,
             pods=views,
         )
@@ -98,6 +101,10 @@ class Observer:
         if refusal is None or observed.state is None or observed.pod_name(observed.state) != pod:
             return observed
         return replace(observed, refusal=refusal)
+
+
+def _time(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
 
 
 def read(build: Build, validator: StateValidator) -> Reading:

@@ -9,7 +9,7 @@ async def reconcile(key: Key, manager: StateManager) -> float | None:
 
     Gives the seconds after which to look again, 0 for at once, None to wait for an event. The
     status is the intent and is written before its effects; what a write forgets is released
-    before it.
+    before it, and what it refers to is stored before it.
     """
     observed = await manager.load(key)
     if observed is None:
@@ -17,6 +17,10 @@ async def reconcile(key: Key, manager: StateManager) -> float | None:
     decision = manager.plan(observed)
     if await manager.act(decision.releases, observed):
         return 0  # What was not released must not be forgotten.
-    observed = await manager.commit(observed, decision.state)
-    has_news = await manager.act(decision.needs, observed)
+    preserved = await manager.preserve(observed, decision)
+    if preserved is None:
+        return 0  # The checkpoint that was due is not stored: the policy says what comes of it.
+    committed = await manager.commit(observed, preserved.state)
+    has_news = await manager.act(decision.needs, committed)
+    await manager.discard(observed, committed)
     return 0 if decision.state is not None or has_news else decision.wake_after

@@ -16,6 +16,7 @@ from prometheus_client.registry import Collector
 
 from buildstate.domain.states import BuildState, Transition
 from buildstate.kube.traces import Request
+from buildstate.telemetry.checkpoints import CheckpointMetrics
 
 _PHASE_BUCKETS = (0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600, 4 * 3600)
 _FAST_BUCKETS = (0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5)
@@ -28,6 +29,7 @@ class Metrics:
         # A series beside each series that says when it was begun is of no use to anybody here.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
+        self.checkpoints = CheckpointMetrics(self.registry)
         self._transitions = self._counter(
             "transitions", "Transitions by edge and result.", "from", "to", "result"
         )
@@ -68,6 +70,9 @@ class Metrics:
         self._errors = self._counter("errors", "Failures of builds by category.", "category")
         self._requests = self._counter(
             "requests", "Imperative requests by action and outcome.", "action", "outcome"
+        )
+        self._mirrors = self._counter(
+            "mirrored_states", "States written to outside stores by result.", "result"
         )
         self._queue_depth = Gauge(
             "buildstate_queue_depth", "Builds that wait for a worker.", registry=self.registry
@@ -117,6 +122,14 @@ class Metrics:
         self._reconcile_seconds.observe(seconds)
         if result != "ok":
             self._reconcile_errors.labels(result).inc()
+
+    def recovered(self, result: str, seconds: float) -> None:
+        """Count one recovery and how long the build was in ERROR before it."""
+        self.checkpoints.recovered(result, seconds)
+
+    def mirrored(self, result: str, _seconds: float) -> None:
+        """Count one state that was to be written to its store."""
+        self._mirrors.labels(result).inc()
 
     def waited(self, seconds: float) -> None:
         """Count one key's time in the queue."""

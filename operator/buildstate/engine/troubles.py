@@ -1,0 +1,54 @@
+"""What went wrong with the stores of builds, and when each is tried again."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from buildstate.domain.errors import BuildStateError, Permanent, Transient
+from buildstate.domain.observed import Trouble
+from buildstate.kube.ports import Key
+
+FIRST_PAUSE = timedelta(seconds=2)
+LONGEST_PAUSE = timedelta(minutes=5)
+PERSISTENCE_ERROR = "PersistenceError"
+
+
+class Troubles:
+    """The troubles of builds with their stores, further and further apart.
+
+    They are remembered and not stored: an operator that starts anew tries at once.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[Key, tuple[Trouble, timedelta]] = {}
+
+    def of(self, key: Key) -> Trouble | None:
+        """Give the latest trouble of that build, or None while all is well."""
+        known = self._known.get(key)
+        return known[0] if known else None
+
+    def note(self, key: Key, error: BuildStateError, now: datetime) -> Trouble:
+        """Remember that `error` happened, and give what it means for the build."""
+        known = self._known.get(key)
+        pause = min(known[1] * 2, LONGEST_PAUSE) if known else FIRST_PAUSE
+        asked = error.retry_after if isinstance(error, Transient) else None
+        trouble = _trouble(error, now + max(pause, timedelta(seconds=asked or 0)))
+        if known and known[0].reason == trouble.reason:
+            # The words of a store differ from one failure to the next; each would be a write.
+            trouble = replace(trouble, message=known[0].message)
+        self._known[key] = (trouble, pause)
+        return trouble
+
+    def clear(self, key: Key) -> None:
+        """Forget the trouble of that build: it is over, or the build is gone."""
+        self._known.pop(key, None)
+
+
+def _trouble(error: BuildStateError, retry_time: datetime) -> Trouble:
+    is_permanent = isinstance(error, Permanent)
+    named = error.reason if isinstance(error, Permanent) else PERSISTENCE_ERROR
+    return Trouble(
+        reason=PERSISTENCE_ERROR if named == "Refused" else named,
+        message=str(error) or type(error).__name__,
+        retry_time=retry_time,
+        is_permanent=is_permanent,
+    )
