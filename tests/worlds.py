@@ -13,9 +13,13 @@ from typing import Any
 
 from buildstate.api import convert
 from buildstate.domain import names
+from buildstate.domain.captures import CONDITION
+from buildstate.domain.checkpoints import CheckpointKind, CheckpointRef, CheckpointTrigger, name_of
 from buildstate.domain.conditions import summarise
 from buildstate.domain.errors import ErrorCategory
 from buildstate.domain.observed import (
+    Damaged,
+    Held,
     Moment,
     Observed,
     PodPhase,
@@ -28,6 +32,7 @@ from buildstate.domain.phases import WORK_PHASES, BuildPhase, BuildStatus
 from buildstate.domain.specs import (
     Action,
     BuildSpec,
+    CheckpointPolicy,
     OnExhausted,
     PhasesWork,
     PhaseWork,
@@ -38,6 +43,7 @@ from buildstate.domain.specs import (
 )
 from buildstate.domain.states import (
     BuildState,
+    Condition,
     Failure,
     PhaseRecord,
     RecoveryState,
@@ -114,9 +120,21 @@ class ABuild:
         policy = RecoveryPolicy(strategy=RecoveryStrategy.RESTART, on_exhausted=then, **fields)
         return self.wanting(recovery=policy)
 
-    def requesting(self, action: Action, identity: str = "r1") -> "ABuild":
+    def resuming(self, *, then: OnExhausted = OnExhausted.STOP, **fields: Any) -> "ABuild":
+        """Leave ERROR by itself, with what the newest checkpoint holds."""
+        policy = RecoveryPolicy(strategy=RecoveryStrategy.RESUME, on_exhausted=then, **fields)
+        return self.wanting(recovery=policy)
+
+    def checkpointing(self, **fields: Any) -> "ABuild":
+        """Have checkpoints taken."""
+        return self.wanting(checkpoints=CheckpointPolicy(**fields))
+
+    def requesting(
+        self, action: Action, identity: str = "r1", checkpoint: str | None = None
+    ) -> "ABuild":
         """Ask for one act."""
-        return self.wanting(request=Request(id=identity, action=action))
+        request = Request(id=identity, action=action, checkpoint=checkpoint)
+        return self.wanting(request=request)
 
     # Where it is.
 
@@ -200,6 +218,26 @@ class ABuild:
         )
         return replace(self, state=replace(self.known, last_request=result))
 
+    def archived(self) -> "ABuild":
+        """Have been put away."""
+        return replace(self, state=replace(self.known, status=BuildStatus.ARCHIVED))
+
+    def with_refs(self, *refs: CheckpointRef) -> "ABuild":
+        """Have those checkpoints."""
+        return replace(self, state=replace(self.known, checkpoints=refs))
+
+    def missing_one(self) -> "ABuild":
+        """Have a checkpoint that was due and could not be stored."""
+        condition = Condition(
+            type=CONDITION,
+            status="False",
+            reason="PersistenceError",
+            message="the store is down",
+            observed_generation=1,
+            last_transition_time=NOW,
+        )
+        return replace(self, state=replace(self.known, conditions=(condition,)))
+
     def written(self, now: datetime = NOW) -> "ABuild":
         """Have its status written as the operator writes it."""
         moment = Moment(observed=self.observed(), now=now)
@@ -223,6 +261,21 @@ class ABuild:
         said = Refusal(reason=reason, message=f"{reason}: no Pod", is_permanent=is_permanent)
         return replace(self, refusal=said)
 
+    def in_trouble(self, seconds: float = 30, *, is_permanent: bool = False) -> "ABuild":
+        """Have a store that was not written, and is tried again so many seconds after NOW."""
+        return replace(self, trouble=a_trouble(seconds, is_permanent=is_permanent))
+
+    def given(self, held: Held | None = None, *damaged: str, **fields: Any) -> "ABuild":
+        """Have had its checkpoints read: that one is found, the named ones are damaged."""
+        found = tuple(Damaged(name=name, message="is altered") for name in damaged)
+        refs = self.known.checkpoints if self.state else ()
+        plain: dict[str, Any] = {"found": held, "damaged": found, "refs": refs}
+        return replace(self, recoverable=Recoverable(**{**plain, **fields}))
+
+    def unread(self, seconds: float = 30) -> "ABuild":
+        """Have a store that could not be read."""
+        return replace(self, recoverable=Recoverable(trouble=a_trouble(seconds)))
+
     def violating(self, *violations: Violation) -> "ABuild":
         """Have a stored state that breaks laws."""
         return replace(self, violations=violations)
@@ -232,6 +285,11 @@ class ABuild:
         return replace(self, deletion_time=NOW)
 
     # What comes of it.
+
+    def held(self, number: int = 1, **fields: Any) -> Held:
+        """The build as a verified checkpoint holds it."""
+        ref = a_ref(number, sequence=self.known.sequence, phase=self.known.phase)
+        return Held(ref=replace(ref, **fields), state=self.known, spec=self.spec)
 
     @property
     def known(self) -> BuildState:
@@ -284,6 +342,34 @@ def a_record(phase: BuildPhase, result: WorkResult = WorkResult.SUCCEEDED) -> Ph
         start_time=NOW,
         attempt_time=NOW,
         completion_time=ended,
+    )
+
+
+def a_ref(number: int = 1, **fields: Any) -> CheckpointRef:
+    """The reference to a checkpoint, a full one of BUILD in the first epoch unless said."""
+    digest, parent = (f"sha256:{count:064x}" if count else "" for count in (number, number - 1))
+    plain: dict[str, Any] = {
+        "name": name_of(number, "build", digest),
+        "number": number,
+        "epoch": 0,
+        "sequence": number,
+        "phase": BuildPhase.BUILD,
+        "kind": CheckpointKind.FULL,
+        "trigger": CheckpointTrigger.TRANSITION,
+        "digest": digest,
+        "parent": parent,
+        "time": NOW,
+    }
+    return CheckpointRef(**{**plain, **fields})
+
+
+def a_trouble(seconds: float = 30, *, is_permanent: bool = False) -> Trouble:
+    """What went wrong with a store, which is tried again so many seconds after NOW."""
+    return Trouble(
+        reason="PersistenceError",
+        message="the store is down",
+        retry_time=after(seconds),
+        is_permanent=is_permanent,
     )
 
 

@@ -23,9 +23,11 @@ def test_every_rule_of_the_module_is_at_a_place() -> None:
         rules.SIZE_IS_POSITIVE,
         rules.ARE_RESOURCES,
         rules.REQUESTS_FIT_LIMITS,
+        rules.CHECKPOINT_GOES_WITH_RESTORE,
     }
     every = {thing for thing in vars(rules).values() if isinstance(thing, Rule)}
-    assert every | set(rules.WORK_IS_FROZEN) == at_the_root | elsewhere
+    every |= {*rules.WORK_IS_FROZEN, *rules.COUNTS_GROW}
+    assert every == at_the_root | elsewhere
 
 
 def test_a_denied_transition_says_what_is_allowed() -> None:

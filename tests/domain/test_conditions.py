@@ -33,6 +33,9 @@ SITUATIONS = {
         a_build().in_phase(BuildPhase.COMPLETE, failure=a_build().in_error().known.failure),
         "False False False True",
     ),
+    "Archived": (a_build().in_phase(BuildPhase.COMPLETE).archived(), "True True False False"),
+    "ArchivedInError": (a_build().in_error().archived(), "False True False False"),
+    "RestoreWaits": (a_build().in_error().unread(), "Unknown False True False"),
 }
 
 
@@ -138,6 +141,5 @@ def test_the_kubelets_swing_between_two_reasons_is_no_change() -> None:
 
 def test_a_condition_is_found_by_its_type() -> None:
     state = summary(a_build().in_phase(BuildPhase.COMPLETE))
-    assert [True, False, False] == [
-        state.is_condition(kind) for kind in ("Ready", "Stalled", "Unheard")
-    ]
+    found = [state.condition(kind) for kind in ("Ready", "Stalled", "Unheard")]
+    assert ["True", "False", None] == [one and one.status for one in found]

@@ -592,13 +592,14 @@ def test_the_record_tells_how_the_work_ended() -> None:
 def test_a_restart_holds_nothing_of_the_run_before_but_its_history() -> None:
     world = a_build().with_work().in_error(restarts=2).requesting(Action.RESTART)
     state = decided(plan(world.observed(), NOW), world)
-    assert ((), None, RecoveryState()) == (state.phases, state.failure, state.recovery)
+    assert ((), None, RecoveryState(epoch=1)) == (state.phases, state.failure, state.recovery)
     assert world.known.history == state.history[:-1]
 
 
 def test_an_automatic_restart_is_counted() -> None:
     world = a_build().restarting().in_error(restarts=1)
-    assert RecoveryState(attempts=2) == decided(plan(world.observed(), after(10)), world).recovery
+    state = decided(plan(world.observed(), after(10)), world)
+    assert RecoveryState(attempts=2, epoch=1) == state.recovery
 
 
 def test_a_pass_takes_one_edge_at_most() -> None:

@@ -1,7 +1,8 @@
 """What is true of every plan, tried on worlds that change at random.
 
 The world here is pure: it keeps what is written, does what is planned, and lets Pods live and die.
-It may crash between a write and its acts, refuse Pods, and have its status altered.
+It may crash between a write and its acts, refuse Pods, lose its store for a while, and have its
+status and its checkpoints altered.
 """
 
 import itertools
@@ -14,31 +15,51 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from tests.strategies import states
+from tests.stores_of_worlds import KeptStore
 from tests.worlds import NAME, NAMESPACE, NOW, UID, some_work
 
 from buildstate.api import convert
 from buildstate.domain import names
-from buildstate.domain.actions import Act, CreateClaim, CreatePod, DeleteClaim, DeletePod
+from buildstate.domain.actions import (
+    Act,
+    AddFinalizer,
+    CreateClaim,
+    CreatePod,
+    DeleteClaim,
+    DeletePod,
+    RemoveFinalizer,
+)
+from buildstate.domain.captures import CONDITION
 from buildstate.domain.errors import ErrorCategory
-from buildstate.domain.observed import ENDED, Observed, PodPhase, PodView, Refusal
-from buildstate.domain.phases import BuildPhase
+from buildstate.domain.observed import ENDED, Moment, Observed, PodPhase, PodView, Refusal
+from buildstate.domain.phases import BuildPhase, BuildStatus
 from buildstate.domain.plan import Plan, plan
+from buildstate.domain.restores import wanted
 from buildstate.domain.specs import (
     Action,
     BuildSpec,
+    CheckpointPolicy,
+    DeletionPolicy,
     OnExhausted,
     PhasesWork,
     RecoveryPolicy,
     RecoveryStrategy,
     Request,
+    WhenUnavailable,
     Workspace,
 )
-from buildstate.domain.states import BuildState, RequestOutcome, Transition
+from buildstate.domain.states import (
+    MAX_CHECKPOINTS,
+    BuildState,
+    RequestOutcome,
+    Transition,
+    WorkResult,
+)
 from buildstate.domain.transitions import VALID_TRANSITIONS, path, requestable
 from buildstate.domain.validation import Violation, validate
 
 WAITING = ("", "ContainerCreating", "ErrImagePull", "ImagePullBackOff", "Unschedulable")
-MAX_PASSES = 12
+MAX_PASSES = 16
 """More passes than any world here needs to come to rest when nothing new happens."""
 
 works = st.builds(
@@ -55,6 +76,15 @@ policies = st.builds(
     limit=st.integers(0, 2),
     backoff_seconds=st.integers(0, 20),
     on_exhausted=st.sampled_from(OnExhausted),
+)
+keeping = st.none() | st.builds(
+    CheckpointPolicy,
+    on_transition=st.booleans(),
+    interval_seconds=st.sampled_from([None, 10, 60]),
+    keep=st.integers(1, 3),
+    full_every=st.integers(1, 4),
+    when_unavailable=st.sampled_from(WhenUnavailable),
+    deletion_policy=st.sampled_from(DeletionPolicy),
 )
 
 
@@ -73,6 +103,9 @@ class World:
         self.refused: tuple[str, Refusal] | None = None
         self.steps: list[Transition] = []
         self.made = 0
+        self.store = KeptStore()
+        self.is_finalized = False
+        self.done: set[tuple[int, BuildPhase]] = set()
 
     def observed(self) -> Observed:
         """The picture that the plan decides upon; a refusal counts only for the Pod it was for."""
@@ -86,7 +119,14 @@ class World:
             state=self.state,
             violations=self.violations,
             pods=tuple(self.pods.values()),
+            trouble=self.store.saving,
+            is_outside=True,
+            is_finalized=self.is_finalized,
         )
+        due = wanted(Moment(observed=seen, now=self.now))
+        if due is not None:
+            given = self.store.read(self.known.checkpoints, due, self.claims, self.now)
+            seen = replace(seen, recoverable=given)
         if self.refused is None or self.state is None:
             return seen
         pod, said = self.refused
@@ -96,11 +136,17 @@ class World:
         """What the plan says now."""
         return plan(self.observed(), self.now)
 
-    def pass_once(self, *, crashes: bool = False) -> Plan:
-        """One pass; it may end right after the write."""
+    def pass_once(self, *, crashes: bool = False, dies: bool = False) -> Plan:
+        """One pass; it may end right before or right after the write."""
         decision = self.decide()
         self._do_all(decision.releases)
-        self._write(decision.state)
+        if any(isinstance(one, AddFinalizer | RemoveFinalizer) for one in decision.releases):
+            return decision  # That is another version of the object.
+        assert not decision.captures or decision.state is not None
+        state = self.store.take(decision, self.spec, self.now)
+        if dies or (decision.captures and state is None):
+            return decision
+        self._write(state)
         if not crashes:
             self._do_all(decision.needs)
         return decision
@@ -110,7 +156,8 @@ class World:
         for _ in range(MAX_PASSES):
             before = self.refused
             decision = self.pass_once()
-            if decision.state is None and self.refused == before:
+            is_quiet = decision.state is None and not decision.releases
+            if is_quiet and self.refused == before:
                 return self.decide()
         raise AssertionError(f"still writing after {MAX_PASSES} passes: {decision}")
 
@@ -128,8 +175,29 @@ class World:
         new = [step for step in state.history if step.sequence > known]
         assert len(new) <= 1, "a write takes one edge at most"
         self.steps += new
+        self._hold_the_laws_of_checkpoints(before, state)
         self.state = self._through_the_api_server(state)
         self.violations = ()
+
+    def _hold_the_laws_of_checkpoints(self, before: BuildState | None, state: BuildState) -> None:
+        assert before is None or before.epoch <= state.epoch, "an epoch came back"
+        refs = state.checkpoints
+        assert len(refs) <= MAX_CHECKPOINTS
+        assert [ref.number for ref in refs] == sorted({ref.number for ref in refs})
+        assert {ref.name for ref in refs} <= self.store.stored.keys(), "a reference to nothing"
+        assert self.store.are_readable(refs)
+        if before is not None and before.is_archived and not self.violations:
+            assert (before.phase, before.sequence, refs) == (
+                state.phase,
+                state.sequence,
+                before.checkpoints,
+            )
+        if before is not None and before.epoch < state.epoch:
+            assert {WorkResult.RESTORED} >= {
+                one.result for one in state.phases if one.phase is not state.phase
+            }
+        ended = {one.phase for one in state.phases if one.result.is_done}
+        self.done |= {(state.epoch, phase) for phase in ended - {BuildPhase.CLEANUP}}
 
     def _through_the_api_server(self, state: BuildState) -> BuildState:
         document = convert.document_of(state)
@@ -154,6 +222,10 @@ class World:
                 self.claims.add(name)
             case DeleteClaim(name):
                 self.claims.discard(name)
+            case AddFinalizer():
+                self.is_finalized = True
+            case RemoveFinalizer():
+                self.is_finalized = False
 
     def _create_pod(self, name: str) -> None:
         assert self.state is not None
@@ -161,6 +233,7 @@ class World:
             self.refused = (name, self.refusing)
             return
         assert name not in self.pods
+        assert (self.state.epoch, self.state.phase) not in self.done, "it was done already"
         if self.state.workspace_claim is not None:
             assert {self.state.workspace_claim} == self.claims, "a Pod needs its claim"
         self.refused = None
@@ -206,6 +279,7 @@ class Builds(RuleBasedStateMachine):
         phases=phases_works,
         workspace=workspaces,
         recovery=policies,
+        checkpoints=keeping,
         wanted=st.sampled_from([BuildPhase.COMPLETE, *BuildPhase]),
         suspend=st.sampled_from([False, False, False, True]),
         done=st.integers(0, 5),
@@ -215,6 +289,7 @@ class Builds(RuleBasedStateMachine):
         phases: PhasesWork,
         workspace: Workspace | None,
         recovery: RecoveryPolicy,
+        checkpoints: CheckpointPolicy | None,
         wanted: BuildPhase,
         suspend: bool,
         done: int,
@@ -226,6 +301,7 @@ class Builds(RuleBasedStateMachine):
                 phases=phases,
                 workspace=workspace,
                 recovery=recovery,
+                checkpoints=checkpoints,
             )
         )
         for _ in range(done):
@@ -243,10 +319,20 @@ class Builds(RuleBasedStateMachine):
         self.world.pass_once(crashes=True)
 
     @rule()
+    def a_pass_that_dies_before_its_write(self) -> None:
+        self.world.pass_once(dies=True)
+
+    @rule()
     def passes_until_rest(self) -> None:
         at_rest = self.world.settle()
         assert at_rest.state is None
         assert not at_rest.releases
+        assert not at_rest.captures
+        known, saving = self.world.known, self.world.store.saving
+        missed = known.condition(CONDITION)
+        if missed is not None and missed.status == "False" and not known.is_archived:
+            assert saving is not None, "what is missed would have been stored"
+            assert at_rest.wake_after is not None, "what is missed would never be stored"
         waits = self.world.refused is not None
         assert waits or not [act for act in at_rest.needs if not isinstance(act, DeletePod)]
         assert not [act for act in at_rest.needs if isinstance(act, DeletePod)]
@@ -292,6 +378,18 @@ class Builds(RuleBasedStateMachine):
             Refusal(reason="No", message=answer, is_permanent=answer == "never") if answer else None
         )
 
+    @rule(works=st.tuples(st.booleans(), st.booleans()), is_permanent=st.booleans())
+    def the_store_is_there_or_not(self, works: tuple[bool, bool], is_permanent: bool) -> None:
+        store = self.world.store
+        store.is_writable, store.is_readable = works
+        store.is_permanent = is_permanent
+
+    @precondition(lambda self: self.world.store.stored)
+    @rule(data=st.data())
+    def a_checkpoint_is_damaged(self, data: st.DataObject) -> None:
+        store = self.world.store
+        store.broken.add(data.draw(st.sampled_from(sorted(store.stored))))
+
     # People.
 
     @rule(data=st.data())
@@ -301,24 +399,29 @@ class Builds(RuleBasedStateMachine):
             "phase": st.sampled_from(requestable(current)),
             "suspend": st.booleans(),
             "recovery": policies,
+            "checkpoints": keeping,
         }
         if current in (BuildPhase.INIT, BuildPhase.ERROR):
             changes |= {"phases": phases_works, "workspace": workspaces}
         name = data.draw(st.sampled_from(sorted(changes)))
         self.world.change(**{name: data.draw(changes[name])})
 
-    @rule(identity=st.sampled_from("abc"), action=st.sampled_from(Action))
-    def somebody_requests_an_act(self, identity: str, action: Action) -> None:
-        known = self.world.spec.request
-        if known is None or known.id != identity:
-            self.world.change(request=Request(id=identity, action=action))
+    @rule(identity=st.sampled_from("abc"), action=st.sampled_from(Action), data=st.data())
+    def somebody_requests_an_act(self, identity: str, action: Action, data: st.DataObject) -> None:
+        known, names_there = self.world.spec.request, sorted(self.world.store.stored)
+        if known is not None and known.id == identity:
+            return
+        checkpoint = None
+        if action is Action.RESTORE:
+            checkpoint = data.draw(st.sampled_from([None, "0-none-00000000", *names_there]))
+        self.world.change(request=Request(id=identity, action=action, checkpoint=checkpoint))
 
     @precondition(lambda self: self.world.state is not None)
-    @rule(claim=st.sampled_from([None, "theirs"]))
-    def somebody_alters_the_status(self, claim: str | None) -> None:
+    @rule(claim=st.sampled_from([None, "theirs"]), status=st.sampled_from(BuildStatus))
+    def somebody_alters_the_status(self, claim: str | None, status: BuildStatus) -> None:
         state = self.world.state
         assert state is not None
-        self.world.state = replace(state, id="altered", workspace_claim=claim)
+        self.world.state = replace(state, id="altered", workspace_claim=claim, status=status)
         self.world.violations = (Violation(ErrorCategory.STATE_CORRUPTION, "id", "is altered"),)
 
     # The laws.
@@ -347,9 +450,15 @@ class Builds(RuleBasedStateMachine):
         is_new = asked.state is not None and asked.state.last_request != result
         if not is_new or result is None or result.outcome is RequestOutcome.DONE:
             return
-        without = plan(unasked, self.world.now)
         assert with_it.state is not None
         assert asked.state is not None
+        if result.action is Action.RESTORE and asked.recoverable is not None:
+            # What was read for it is not for anything else: that waits for the next pass.
+            assert asked.state.history == with_it.state.history
+            assert asked.state.checkpoints == with_it.state.checkpoints
+            assert asked.state.phases == with_it.state.phases
+            return
+        without = plan(unasked, self.world.now)
         same = replace(with_it.state, last_request=asked.state.last_request)
         assert replace(without.state or asked.state, timestamp=same.timestamp) == same
         assert (without.releases, without.needs) == (with_it.releases, with_it.needs)
@@ -360,7 +469,14 @@ class Builds(RuleBasedStateMachine):
             return
         world = self.world
         world.refusing = None
+        world.store.is_writable = world.store.is_readable = True
         world.settle()
+        # Nobody tells that a store is there again: it is tried when its time has come.
+        world.now += timedelta(hours=1)
+        world.settle()
+        if world.known.is_archived:
+            assert Plan() == world.decide()
+            return
         self._ask_for_the_end(world)
         for _ in range(MAX_PASSES):
             world.settle()
@@ -369,6 +485,7 @@ class Builds(RuleBasedStateMachine):
         assert state is not None
         assert BuildPhase.COMPLETE is state.phase
         assert not world.live()
+        assert world.store.saving is None or world.spec.checkpoints is None
         assert Plan() == world.decide()
 
     def _ask_for_the_end(self, world: World) -> None:

@@ -169,7 +169,7 @@ def another(value: Any) -> Any:
         if isinstance(value, bool)
         else value + 1
         if isinstance(value, int)
-        else value[:-1]
+        else value[:-1] or "x"
     )
 
 
