@@ -225,6 +225,7 @@ def test_the_base64_of_a_wrapped_key_is_the_only_one() -> None:
         base64.b64encode(wrapped[:-1]).decode(),
         base64.b64encode(wrapped + b"\0").decode(),
         manifest["key"]["wrapped"] + "\n",
+        manifest["key"]["wrapped"] + "==",
         base64.b64encode(wrapped[:-1] + b"\0\0").decode()[:-4] + "AB==",
     ):
         manifest["key"]["wrapped"] = text

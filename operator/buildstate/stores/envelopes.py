@@ -190,7 +190,6 @@ def _open(manifest: Manifest, record: Record, keyring: Keyring, limit: int) -> b
 
 def _decompress(frame: bytes, name: str, limit: int) -> bytes | Damage:
     """Give what one frame of zstd holds; it must say how much that is."""
-    broken = f"the payload of checkpoint {name} is not one frame of zstd that says its size"
     try:
         size = zstandard.frame_content_size(frame)
         if size > limit:
@@ -198,11 +197,13 @@ def _decompress(frame: bytes, name: str, limit: int) -> bytes | Damage:
                 DamageReason.TOO_LARGE,
                 f"checkpoint {name} would have {size} bytes, and at most {limit} are read",
             )
-        if size < 0:
-            return Damage(DamageReason.CONTENT_ALTERED, broken)
+        # Where the size is not known, this refuses.
         return zstandard.ZstdDecompressor().decompress(frame, allow_extra_data=False)
     except zstandard.ZstdError:
-        return Damage(DamageReason.CONTENT_ALTERED, broken)
+        return Damage(
+            DamageReason.CONTENT_ALTERED,
+            f"the payload of checkpoint {name} is not one frame of zstd that says its size",
+        )
 
 
 def _parse(data: bytes) -> Manifest | Damage:
