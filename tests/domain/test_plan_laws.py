@@ -19,7 +19,7 @@ from tests.stores_of_worlds import KeptStore
 from tests.worlds import NAME, NAMESPACE, NOW, UID, some_work
 
 from buildstate.api import convert
-from buildstate.domain import names
+from buildstate.domain import names, restores
 from buildstate.domain.actions import (
     Act,
     AddFinalizer,
@@ -34,7 +34,6 @@ from buildstate.domain.errors import ErrorCategory
 from buildstate.domain.observed import ENDED, Moment, Observed, PodPhase, PodView, Refusal
 from buildstate.domain.phases import BuildPhase, BuildStatus
 from buildstate.domain.plan import Plan, plan
-from buildstate.domain.restores import wanted
 from buildstate.domain.specs import (
     Action,
     BuildSpec,
@@ -123,7 +122,7 @@ class World:
             is_outside=True,
             is_finalized=self.is_finalized,
         )
-        due = wanted(Moment(observed=seen, now=self.now))
+        due = restores.wanted(Moment(observed=seen, now=self.now))
         if due is not None:
             given = self.store.read(self.known.checkpoints, due, self.claims, self.now)
             seen = replace(seen, recoverable=given)
@@ -286,6 +285,7 @@ class Builds(RuleBasedStateMachine):
     )
     def applied(
         self,
+        *,
         phases: PhasesWork,
         workspace: Workspace | None,
         recovery: RecoveryPolicy,
