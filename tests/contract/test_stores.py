@@ -1,23 +1,31 @@
 """Stores on real servers: an API server, and an S3 server that is stopped and started."""
 
 import asyncio
+import json
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from tests.contract.apis import opened
+from tests.stores import states
+from tests.stores.clusters import FakeCluster
 from tests.stores.contracts import MANIFEST, RECORD, IncompleteContract, StoreContract
-from tests.stores.servers import Versity, versity
+from tests.stores.servers import ACCESS_KEY, BUCKET, SECRET_KEY, Versity, versity
+from tests.stores.states import a_bundle
 
 from buildstate.domain.errors import Permanent, Transient
 from buildstate.kube.client import KubeClient
 from buildstate.kube.connections import connect
 from buildstate.stores import configmaps
 from buildstate.stores.base import Area, Place, Record, Store
+from buildstate.stores.bundles import StateDamage, StateFilter
 from buildstate.stores.clouds import CloudStore
 from buildstate.stores.configmaps import ConfigMapStore
+from buildstate.stores.persistences import Archived, Loaded, Saved, StatePersistence
+from buildstate.stores.registries import UnknownStore, open_stores, stores_of
+from buildstate.stores.volumes import VolumeStore
 from clusters import Cluster
 from clusters.commands import CommandFailed
 
@@ -79,6 +87,91 @@ async def test_a_bucket_that_is_not_there_is_permanent(server: Versity) -> None:
         with pytest.raises(Permanent, match=r"bucket no-such-bucket .* is not there") as refused:
             await act
         assert "NotFound" == refused.value.reason
+
+
+async def test_a_store_of_the_document_takes_new_credentials_at_once(
+    server: Versity, tmp_path: Path
+) -> None:
+    (tmp_path / "accessKeyId").write_text(ACCESS_KEY)
+    (tmp_path / "secretAccessKey").write_text("mistyped")
+    store = configured(server, tmp_path)
+    with pytest.raises(Permanent, match="SignatureDoesNotMatch"):
+        await store.load(PLACE, RECORD.name)
+    (tmp_path / "secretAccessKey").write_text(f"{SECRET_KEY}\n")
+    place = Place("team", str(uuid4()))
+    await store.save(place, RECORD)
+    assert RECORD == await store.load(place, RECORD.name)
+
+
+def configured(server: Versity, credentials: Path) -> Store:
+    """The store of a stores document on this server."""
+    config = {
+        "name": "main",
+        "kind": "S3",
+        "bucket": BUCKET,
+        "prefix": "by-document",
+        "endpoint": server.endpoint,
+        "allowHttp": True,
+        "credentials": str(credentials),
+    }
+    document = json.dumps({"default": "main", "stores": [config]})
+    store = open_stores(stores_of(document), FakeCluster(), "buildstate-system").get()
+    assert not isinstance(store, UnknownStore)
+    return store
+
+
+async def test_what_a_stopped_server_refused_is_done_when_it_is_back(
+    tmp_path: Path,
+) -> None:
+    with versity(tmp_path) as server:
+        persistence = StatePersistence(CloudStore("main", server.bucket()))
+        for sequence in (2, 5):
+            await persistence.save_state(a_bundle(sequence))
+        server.stop()
+        with pytest.raises(Transient):
+            await persistence.save_state(a_bundle(5, status="Failed"))
+        with pytest.raises(Transient):
+            await persistence.archive_state(states.NAMESPACE, states.UID)
+        with pytest.raises(Transient):
+            await persistence.flush_index()
+        server.start()
+        await round_trip(persistence, steps=(5,))
+
+
+@pytest.mark.parametrize("kind", ["s3", "volume"])
+async def test_states_outlive_everything_in_every_outside_store(
+    server: Versity, tmp_path: Path, kind: str
+) -> None:
+    bucket = server.bucket(prefix="states")
+    store = CloudStore("main", bucket) if kind == "s3" else VolumeStore("shared", tmp_path)
+    await round_trip(StatePersistence(store))
+
+
+async def test_states_can_be_kept_in_the_cluster(in_cluster: ConfigMapStore) -> None:
+    await round_trip(StatePersistence(in_cluster), NAMESPACE)
+
+
+async def round_trip(
+    persistence: StatePersistence,
+    namespace: str = states.NAMESPACE,
+    steps: Sequence[int] = (2, 5),
+) -> None:
+    """A state saved, loaded, listed, archived and erased."""
+    for sequence in steps:
+        bundle = a_bundle(sequence)
+        bundle["build"]["namespace"] = namespace
+        assert isinstance(await persistence.save_state(bundle), Saved)
+    await persistence.flush_index()
+    assert [f"{namespace}/{states.UID}"] == list(await persistence.index.read() or {})
+    found = await persistence.load_state(namespace, states.UID)
+    assert isinstance(found, Loaded)
+    assert (5, None, "") == (found.document["state"]["sequence"], found.repaired, found.gaps)
+    assert isinstance(await persistence.archive_state(namespace, states.UID), Archived)
+    assert () == (await persistence.list_states()).states
+    put_away = await persistence.list_states(StateFilter(area=Area.ARCHIVED, namespace=namespace))
+    assert [states.UID] == [state.uid for state in put_away.states]
+    assert await persistence.erase_state(namespace, states.UID)
+    assert isinstance(await persistence.load_state(namespace, states.UID), StateDamage)
 
 
 NAMESPACE = "stores"

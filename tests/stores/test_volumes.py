@@ -1,14 +1,16 @@
 """The store on a volume, and what only files do: crashes, links, locks, full disks, lost mounts."""
 
+import asyncio
 import errno
 import fcntl
 import os
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.stores.contracts import RECORD, Act, IncompleteContract
+from tests.stores.contracts import RECORD, Act, IncompleteContract, winners
 
 from buildstate.domain.errors import AlreadyExists, Permanent, Transient
 from buildstate.stores import volumes
@@ -224,3 +226,57 @@ async def test_a_document_and_a_directory_do_not_have_one_name(volume: VolumeSto
     assert await volume.read("active/a/b") is None
     with pytest.raises((AlreadyExists, Permanent)):
         await volume.create("active/a", b"")
+
+
+async def test_of_two_operators_that_swap_one_wins(root: Path) -> None:
+    stores = [VolumeStore("shared", root) for _ in range(2)]
+    await stores[0].create(PATH, b"first")
+    blob = await stores[0].read(PATH)
+    assert blob is not None
+    version = blob.version
+    won = await winners(
+        *(stores[number % 2].swap(PATH, str(number).encode(), version) for number in range(20))
+    )
+    assert 1 == len(won)
+
+
+WRITER = """
+import asyncio, sys
+from itertools import count
+from pathlib import Path
+from buildstate.stores.volumes import VolumeStore
+
+async def main():
+    store = VolumeStore("shared", Path(sys.argv[1]))
+    for number in count():
+        await store.write("current_state.json", str(number % 10).encode() * 300_000)
+        await store.create(f"history/{number:06d}.json", str(number % 10).encode() * 300_000)
+        print(number, flush=True)
+
+asyncio.run(main())
+"""
+
+
+async def test_a_writer_that_is_killed_leaves_whole_documents_only(root: Path) -> None:
+    store = VolumeStore("shared", root)
+    for delay in (0.0, 0.003, 0.007):
+        writer = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", WRITER, str(root)),
+            stdout=asyncio.subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        )
+        assert writer.stdout is not None
+        answered = int(await writer.stdout.readline())
+        await asyncio.sleep(delay)
+        writer.kill()
+        said = (await writer.stdout.read()).split()
+        await writer.wait()
+        answered = int(said[-1]) if said else answered
+        paths = await store.list("")
+        assert f"history/{answered:06d}.json" in paths
+        for path in paths:
+            blob = await store.read(path)
+            assert blob is not None
+            assert 300_000 == blob.data.count(blob.data[:1])
+            await store.remove(path)
+        await store.write("current_state.json", b"nobody holds the lock")
