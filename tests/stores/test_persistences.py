@@ -27,6 +27,7 @@ from buildstate.stores.base import Area, Place
 from buildstate.stores.bundles import StateDamage, StateFilter
 from buildstate.stores.configmaps import ConfigMapStore
 from buildstate.stores.memories import MemoryStore
+from buildstate.stores.persistences import BACKUPS as BACKUPS_KEPT
 from buildstate.stores.persistences import Archived, Loaded, Saved, StatePersistence
 
 PLACE = Place(NAMESPACE, UID, "demo")
@@ -160,6 +161,15 @@ async def test_the_state_before_is_kept_when_the_phase_changes(
     assert before is not None
     assert backup is not None
     assert before.data == backup.data
+
+
+async def test_the_oldest_backups_go(store: MemoryStore, persistence: StatePersistence) -> None:
+    for sequence in range(131):
+        await persistence.save_state(a_long_bundle(sequence))
+        assert len(await store.list(BACKUPS)) <= 2 * BACKUPS_KEPT
+    kept = await store.list(BACKUPS)
+    assert len(kept) >= BACKUPS_KEPT
+    assert f"{BACKUPS}000000000129.json" == kept[-1]
 
 
 # What is loaded when something is wrong.

@@ -35,6 +35,10 @@ AT_ONCE = 16
 """How many states are read at the same time for a listing."""
 
 
+BACKUPS = 32
+"""How many states before the present one are kept of a build; there may be twice as many."""
+
+
 @dataclass(frozen=True, slots=True)
 class Saved:
     """A state is in the store; `is_news` says whether it was not there before."""
@@ -180,10 +184,16 @@ class StatePersistence:
         news = [entry for entry in state["history"] if entry["sequence"] > last]
         await histories.append(self._store, paths.home(area, namespace, uid), news)
         if before and blob and before["state"]["phase"] != state["phase"]:
-            backup = _backup(namespace, uid, before["state"]["sequence"])
-            await histories.keep(self._store, backup, blob.data)
+            await histories.keep(self._store, _backup(namespace, uid, last), blob.data)
+            if last // BACKUPS != state["sequence"] // BACKUPS:
+                await self._thin(namespace, uid)
         await self._store.swap(path, data, blob.version if blob else None)
         return Saved()
+
+    async def _thin(self, namespace: str, uid: str) -> None:
+        # A list is asked for now and then only.
+        for path in (await self._store.list(_backups(namespace, uid)))[:-BACKUPS]:
+            await self._store.remove(path)
 
     async def _repair(
         self, area: Area, namespace: str, uid: str, damage: StateDamage, blob: Blob | None
