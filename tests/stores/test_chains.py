@@ -363,6 +363,17 @@ async def test_a_damaged_full_one_takes_its_deltas_along_and_is_loaded_once(line
     assert line.store.loads == 2
 
 
+async def test_an_older_epoch_is_not_given_but_may_be_stood_on(line: Line) -> None:
+    await line.add(content_at(7), epoch=1, **DELTA)
+    found = await find_newest(line.store, line.place, line.refs, line.expected, KEYS, 1)
+    assert found.checkpoint
+    assert found.checkpoint.seal.number == 7
+    await line.store.delete(line.place, line.refs[-1].name)
+    found = await find_newest(line.store, line.place, line.refs, line.expected, KEYS, 1)
+    assert found.checkpoint is None
+    assert [one.damage.reason for one in found.skipped] == [DamageReason.MISSING]
+
+
 async def test_without_references_there_is_none(line: Line) -> None:
     assert (None, []) == await newest(line, [])
 

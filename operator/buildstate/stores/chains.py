@@ -152,13 +152,16 @@ async def find_newest(
     refs: Sequence[CheckpointRef],
     expected: Expected,
     keyring: Keyring,
+    least_epoch: int = 0,
 ) -> Found:
     """Give the newest of `refs` that can be verified, and which newer ones could not.
 
-    Each record is loaded at most once.
+    What is of an older epoch than `least_epoch` is not given, but deltas may stand on it, so `refs`
+    should have it. Each record is loaded at most once.
     """
     reader, skipped = Reader(partial(store.load, place), expected, keyring), list[Skipped]()
-    for ref in sorted(refs, key=lambda ref: ref.number, reverse=True):
+    choice = [ref for ref in refs if ref.epoch >= least_epoch]
+    for ref in sorted(choice, key=lambda ref: ref.number, reverse=True):
         found = await reader.read(ref, by_digest(refs))
         if isinstance(found, Checkpoint):
             return Found(found, tuple(skipped))
