@@ -55,7 +55,7 @@ async def test_a_server_that_is_away_is_transient() -> None:
     for error in await failures(CloudStore("main", s3(endpoint))):
         assert type(error) is Transient
         assert f"store main: bucket checkpoints at {endpoint} cannot be reached" in str(error)
-        assert "check endpoint and network" in str(error)
+        assert "(Connection refused); check endpoint and network" in str(error)
 
 
 @pytest.mark.parametrize("code", [500, 502, 503, 429])
@@ -80,6 +80,7 @@ async def test_a_server_that_does_not_answer_is_transient() -> None:
     async with cranky(Crank(None)) as endpoint:
         for error in await failures(CloudStore("main", s3(endpoint))):
             assert type(error) is Transient
+            assert "(it did not answer in time)" in str(error)
 
 
 async def test_a_call_ends_at_its_deadline_whatever_the_client_hopes() -> None:

@@ -37,6 +37,7 @@ _PASSING = frozenset({408, 425, 429})
 _MISSING = "NoSuchBucket|ContainerNotFound|bucket does not exist"
 _CODE = re.compile(r"<Code>([^<]{1,80})</Code>")
 _STATUS = re.compile(r"status code: (\d{3})")
+_CAUSE = re.compile(r'message: "([^"]{1,80})"|kind: (Timeout),')
 _LONGEST_WORDS = 200
 
 
@@ -198,7 +199,9 @@ def _words(error: Exception) -> str:
     text = str(error).partition("Debug source")[0]
     status, code = _STATUS.search(text), _CODE.search(text)
     if status is None:
-        return " ".join(text.rpartition(" - ")[2].split())[:_LONGEST_WORDS]
+        cause = _CAUSE.search(str(error))
+        deepest = f" ({cause[1] or 'it did not answer in time'})" if cause else ""
+        return " ".join(text.rpartition(" - ")[2].split())[:_LONGEST_WORDS] + deepest
     number = int(status[1])
     phrase = HTTPStatus(number).phrase if number in list(HTTPStatus) else ""
     return " ".join(filter(None, (status[1], phrase, code[1] if code else "")))
