@@ -6,7 +6,7 @@ from datetime import datetime
 from buildstate.domain import names
 from buildstate.domain.errors import ErrorCategory
 from buildstate.domain.observed import Held, Moment
-from buildstate.domain.phases import BuildPhase, BuildStatus
+from buildstate.domain.phases import WORK_PHASES, BuildPhase, BuildStatus
 from buildstate.domain.specs import BuildSpec, PhaseWork
 from buildstate.domain.states import (
     MAX_HISTORY,
@@ -28,6 +28,24 @@ def begin(moment: Moment) -> BuildState:
         phase=BuildPhase.INIT,
         status=BuildStatus.PENDING,
         start_time=moment.now,
+    )
+
+
+def begin_from(held: Held, moment: Moment) -> BuildState:
+    """Give the first state of a build that is made again: it goes on where the lost one was.
+
+    One that had failed goes to ERROR again at once, and its policy decides.
+    """
+    lost = held.state
+    return replace(
+        begin(moment),
+        sequence=lost.sequence,
+        epoch=lost.epoch + 1,
+        phases=_restored(held, moment.spec),
+        last_request=lost.last_request,
+        recovery=RecoveryState(checkpoint=held.ref.name),
+        failure=lost.failure if lost.phase is BuildPhase.ERROR else None,
+        start_time=lost.start_time,
     )
 
 
@@ -146,12 +164,9 @@ def restore(
     state: BuildState, held: Held, moment: Moment, recovery: RecoveryState, reason: str
 ) -> BuildState:
     """Leave ERROR for INIT: a new run, in which the phases that the checkpoint holds are done."""
-    records = tuple(
-        replace(record, result=WorkResult.RESTORED) for record in held_records(held, moment.spec)
-    )
     known = replace(
         state,
-        phases=records,
+        phases=_restored(held, moment.spec),
         recovery=replace(
             recovery,
             checkpoint=held.ref.name,
@@ -168,16 +183,22 @@ def _begin_anew(state: BuildState, moment: Moment, reason: str) -> BuildState:
     return enter(fresh, BuildPhase.INIT, moment, reason)
 
 
+def _restored(held: Held, spec: BuildSpec) -> tuple[PhaseRecord, ...]:
+    records = held_records(held, spec)
+    return tuple(replace(record, result=WorkResult.RESTORED) for record in records)
+
+
 def held_records(held: Held, spec: BuildSpec) -> tuple[PhaseRecord, ...]:
     """Give the phases, in their order, that need not be run again under `spec`.
 
-    A phase counts only if its work is the same as it was then, and so is all before it. CLEANUP is
-    never held: it gives back what the run took.
+    A phase counts only if its work is the same as it was then, and so is all before it. CLEANUP
+    gives back what the run took, so it is held only by a run that was complete.
     """
     if held.spec.workspace != spec.workspace:
         return ()
     records: list[PhaseRecord] = []
-    for phase in (BuildPhase.SETUP, BuildPhase.BUILD, BuildPhase.TEST):
+    is_over = held.state.phase is BuildPhase.COMPLETE
+    for phase in WORK_PHASES if is_over else WORK_PHASES[:-1]:
         record = held.state.record_of(phase)
         is_held = record is not None and record.result.is_done
         if spec.work(phase) is None and held.spec.work(phase) is None:

@@ -16,6 +16,8 @@ PHASE_LABEL = "buildstate.dev/phase"
 SEQUENCE_LABEL = "buildstate.dev/sequence"
 ATTEMPT_LABEL = "buildstate.dev/attempt"
 FINALIZER = "buildstate.dev/store"
+ORIGIN_ANNOTATION = "buildstate.dev/restore-from"
+"""Names the uid of the lost build whose state a new object begins with."""
 
 UID_LABEL = "buildstate.dev/build-uid"
 AREA_LABEL = "buildstate.dev/area"

@@ -117,7 +117,8 @@ class Observed:
 
     `violations` are what validation found in the stored state; `state` is None before the first
     status write. `trouble` is that of storing checkpoints. `recoverable` is None unless a restore
-    was due. `is_outside` says that the build's store outlives its objects.
+    was due. `is_outside` says that the build's store outlives its objects. `origin` is the uid of
+    the lost build that this one is made from again.
     """
 
     namespace: str
@@ -133,6 +134,7 @@ class Observed:
     trouble: Trouble | None = None
     recoverable: Recoverable | None = None
     is_outside: bool = False
+    origin: str = ""
     is_finalized: bool = False
     deletion_time: datetime | None = None
 

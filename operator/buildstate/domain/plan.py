@@ -28,7 +28,12 @@ from buildstate.domain.errors import ErrorCategory
 from buildstate.domain.observed import Moment, Observed, Refusal
 from buildstate.domain.outcomes import Outcome
 from buildstate.domain.phases import BuildPhase
-from buildstate.domain.recoveries import is_recovering, leave_error, recovery_time
+from buildstate.domain.recoveries import (
+    is_recovering,
+    leave_error,
+    recovery_failure,
+    recovery_time,
+)
 from buildstate.domain.specs import DeletionPolicy, PhaseWork
 from buildstate.domain.states import MAX_TEXT, BuildState, Failure, WorkResult
 from buildstate.domain.transitions import path
@@ -57,7 +62,7 @@ def plan(observed: Observed, now: datetime) -> Plan:
     if observed.deleting:
         return _let_go(moment)
     if observed.state is None:
-        return Plan(state=summarise(changes.begin(moment), moment))
+        return _begin(moment)
     stepped = _follow_steps(observed.state, moment)
     due = captures.due(observed.state, stepped, moment)
     decided = summarise(stepped, moment, is_stored=bool(due))
@@ -71,6 +76,21 @@ def plan(observed: Observed, now: datetime) -> Plan:
         needs=_needs(decided, observed),
         wake_after=_wake_after(decided, moment),
     )
+
+
+def _begin(moment: Moment) -> Plan:
+    """A new build begins in INIT; one that is made again begins with what the lost one had."""
+    given = moment.observed.recoverable
+    if given is None:
+        return Plan(state=summarise(changes.begin(moment), moment))
+    if given.trouble is not None:
+        wait = (given.trouble.retry_time - moment.now).total_seconds()
+        return Plan(wake_after=max(0.0, wait))
+    if given.found is not None:
+        return Plan(state=summarise(changes.begin_from(given.found, moment), moment))
+    state = changes.begin(moment)
+    lost = replace(state, failure=recovery_failure(state, given))
+    return Plan(state=summarise(lost, moment))
 
 
 def _let_go(moment: Moment) -> Plan:
@@ -119,6 +139,13 @@ def _quarantine(state: BuildState, moment: Moment) -> BuildState:
         message="; ".join(f"{v.field} {v.message}" for v in violations)[:MAX_TEXT],
     )
     return changes.fail(changes.distrust(state, moment), failure, moment)
+
+
+def _begin_in_error(state: BuildState, moment: Moment) -> BuildState:
+    """A build that was made again had failed before, or what it had is lost."""
+    if state.phase is not BuildPhase.INIT or state.failure is None:
+        return state
+    return changes.fail(state, state.failure, moment)
 
 
 def _abort_when_asked(state: BuildState, moment: Moment) -> BuildState:
@@ -197,6 +224,7 @@ def _advance(state: BuildState, moment: Moment) -> BuildState:
 
 STEPS: tuple[Step, ...] = (
     _quarantine,
+    _begin_in_error,
     requests.answer,
     _abort_when_asked,
     _follow_work,

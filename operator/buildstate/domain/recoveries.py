@@ -62,7 +62,7 @@ def _resume(state: BuildState, moment: Moment, counted: RecoveryState) -> BuildS
     if given.found is not None and not given.obstacle:
         return changes.restore(known, given.found, moment, counted, "RecoveryResume")
     if given.obstacle or given.damaged:
-        return changes.fail(known, _recovery_failure(state, given), moment)
+        return changes.fail(known, recovery_failure(state, given), moment)
     # Nothing was ever stored in this epoch: there is nothing to go on from, and nothing to lose.
     return changes.restart(known, moment, counted, "RecoveryRestart")
 
@@ -77,13 +77,15 @@ def _marked(ref: CheckpointRef, found: dict[str, str]) -> CheckpointRef:
     return replace(ref, damage=found[ref.name][:MAX_TEXT]) if ref.name in found else ref
 
 
-def _recovery_failure(state: BuildState, given: Recoverable) -> Failure:
-    before = f"; it had failed with {state.failure.reason}" if state.failure else ""
+def recovery_failure(state: BuildState, given: Recoverable) -> Failure:
+    """Give why nothing was restored of what was to become of `state`."""
+    before = state.failure
+    earlier = f"; it had failed with {before.reason}" if before else ""
     return Failure(
         category=ErrorCategory.RECOVERY_FAILURE,
-        phase=state.failure.phase if state.failure else state.phase,
+        phase=before.phase if before else state.phase,
         reason=ErrorCategory.RECOVERY_FAILURE,
-        message=f"{explain(given)}; request Restart to begin anew{before}"[:MAX_TEXT],
+        message=f"{explain(given)}; request Restart to begin anew{earlier}"[:MAX_TEXT],
     )
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from pydantic import ValidationError
 
 from buildstate.api import convert
-from buildstate.domain.names import FINALIZER
+from buildstate.domain.names import FINALIZER, ORIGIN_ANNOTATION
 from buildstate.domain.observed import Observed, PodView, Refusal
 from buildstate.domain.specs import BuildSpec
 from buildstate.domain.states import BuildState
@@ -93,6 +93,7 @@ class Observer:
             state=reading.state,
             deletion_time=_time(metadata.get("deletionTimestamp")),
             is_finalized=FINALIZER in metadata.get("finalizers", ()),
+            origin=(metadata.get("annotations") or {}).get(ORIGIN_ANNOTATION, ""),
             violations=reading.violations,
             pods=views,
         )

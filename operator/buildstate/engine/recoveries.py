@@ -149,7 +149,8 @@ class RecoveryHandler:
         if known is not None and now < known.retry_time:
             return Recoverable(trouble=known)
         try:
-            found = await self._find(await self._vaults.of(observed), observed, wanted)
+            vault = await self._vaults.of(observed, wanted.origin)
+            found = await self._find(vault, observed, wanted)
             obstacle = await self._obstacle(observed, found.found) if found.found else ""
         except BuildStateError as error:
             return Recoverable(trouble=self.reading.note(key, error, now))

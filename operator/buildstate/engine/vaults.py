@@ -44,17 +44,21 @@ class Vaults:
         self._is_encrypted = is_encrypted
         self._namespaces: dict[Key, tuple[str, str]] = {}
 
-    async def of(self, observed: Observed) -> Vault:
-        """Give the vault of one build; raises `Permanent` where its store is unknown."""
+    async def of(self, observed: Observed, origin: str = "") -> Vault:
+        """Give the vault of one build, or of the lost one of that uid that it is made from again.
+
+        Raises `Permanent` where its store is unknown.
+        """
         store = self._store(observed)
         if isinstance(store, UnknownStore):
             raise Permanent(store.message, reason=STORE_UNKNOWN)
         expected = Expected(
             namespace=observed.namespace,
-            namespace_uid=await self._namespace_uid(observed),
-            build_uid=observed.uid,
+            # The namespace may have been lost with the build, and is another one then.
+            namespace_uid=None if origin else await self._namespace_uid(observed),
+            build_uid=origin or observed.uid,
         )
-        place = Place(observed.namespace, observed.uid, observed.name)
+        place = Place(observed.namespace, origin or observed.uid, observed.name)
         return Vault(store, place, expected, self._keyring, self._is_encrypted)
 
     def is_outside(self, observed: Observed) -> bool:
