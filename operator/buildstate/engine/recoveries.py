@@ -222,12 +222,19 @@ class RecoveryHandler:
             await vault.store.save(vault.place, record)
         except AlreadyExists:
             # The same name is the same content: sealed before a crash, under another data key.
-            found = await vault.store.load(vault.place, record.name)
-            if found is None or isinstance(unpack(found, vault.keyring), Damage):
-                await vault.store.delete(vault.place, record.name)
-                message = f"checkpoint {record.name} was there in pieces; trying again"
-                raise Transient(message) from None
+            await self._adopt(vault, seal)
         return len(record.payload)
+
+    async def _adopt(self, vault: Vault, seal: Seal) -> None:
+        found = await vault.store.load(vault.place, seal.name)
+        opened = unpack(found, vault.keyring) if found else None
+        if isinstance(opened, Damage) and not opened.is_lasting:
+            raise Permanent(opened.message, reason=opened.reason)
+        if not isinstance(opened, tuple) or opened[0] != seal:
+            # No status can refer to it: the number that is in its name is only now given.
+            await vault.store.delete(vault.place, seal.name)
+            message = f"checkpoint {seal.name} was there in pieces; trying again"
+            raise Transient(message)
 
     async def _find(self, vault: Vault, observed: Observed, wanted: Wanted) -> Recoverable:
         refs = observed.state.checkpoints if observed.state else ()
@@ -241,9 +248,8 @@ class RecoveryHandler:
             damage = (Skipped(wanted.name, read),) if isinstance(read, Damage) else ()
             found = read if isinstance(read, Checkpoint) else None
             return self._judge(refs, found, damage)
-        of_interest = [ref for ref in refs if ref.epoch >= wanted.least_epoch]
         newest = await find_newest(
-            vault.store, vault.place, of_interest, vault.expected, vault.keyring
+            vault.store, vault.place, refs, vault.expected, vault.keyring, wanted.least_epoch
         )
         return self._judge(refs, newest.checkpoint, (*newest.skipped, *skipped))
 
