@@ -19,10 +19,10 @@ from buildstate.domain.errors import Permanent, Transient
 from buildstate.kube.client import KubeClient
 from buildstate.kube.connections import connect
 from buildstate.stores import configmaps
-from buildstate.stores.base import Area, Place, Record, Store
 from buildstate.stores.bundles import StateDamage, StateFilter
 from buildstate.stores.clouds import CloudStore
 from buildstate.stores.configmaps import ConfigMapStore
+from buildstate.stores.contracts import Area, Place, Record, Store
 from buildstate.stores.persistences import Archived, Loaded, Saved, StatePersistence
 from buildstate.stores.registries import UnknownStore, open_stores, stores_of
 from buildstate.stores.volumes import VolumeStore

@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 
 from buildstate.domain.errors import AlreadyExists, Conflict, Permanent
-from buildstate.stores.base import Area, Place, Record, Store
+from buildstate.stores.contracts import Area, Place, Record, Store
 
 MANIFEST = b'{"seal":{"build":"de mo \xc3\xbc"},"key":null}'
 RECORD = Record("7-build-1f9b02ac", MANIFEST, b"\x00\xff payload")

@@ -14,8 +14,8 @@ from buildstate.domain.checkpoints import (
 )
 from buildstate.domain.deltas import diff
 from buildstate.domain.phases import BuildPhase
-from buildstate.stores.base import Checkpoints, Place, Record
 from buildstate.stores.chains import Expected
+from buildstate.stores.contracts import Checkpoints, Place, Record
 from buildstate.stores.envelopes import Entropy, pack
 from buildstate.stores.keyrings import Key, MemoryKeyring
 

@@ -10,8 +10,8 @@ from buildstate.domain.checkpoints import CheckpointKind, CheckpointRef, Damage,
 from buildstate.domain.deltas import diff
 from buildstate.domain.phases import BuildPhase
 from buildstate.stores import paths
-from buildstate.stores.base import Place, Record
 from buildstate.stores.chains import Checkpoint, Expected, find_newest, read_checkpoint
+from buildstate.stores.contracts import Place, Record
 from buildstate.stores.envelopes import Manifest, inspect, pack
 from buildstate.stores.keyrings import NO_KEYS, Key, Keyring, MemoryKeyring
 from buildstate.stores.memories import MemoryStore

@@ -14,8 +14,8 @@ from buildstate.domain import contents
 from buildstate.domain.checkpoints import FORMAT, SEAL_FIELDS, DamageReason
 from buildstate.domain.deltas import FORMAT as DELTA_FORMAT
 from buildstate.domain.deltas import MAX_LEVELS, diff
-from buildstate.stores.base import Record
 from buildstate.stores.chains import Checkpoint, read_checkpoint
+from buildstate.stores.contracts import Record
 from buildstate.stores.envelopes import MAX_CONTENT, MAX_MANIFEST, unpack
 from buildstate.stores.keyrings import KEY_NAME, DirectoryKeyring, Key, MemoryKeyring
 from buildstate.stores.memories import MemoryStore

@@ -10,8 +10,8 @@ from tests.stores.contracts import Act, IncompleteContract
 from tests.stores.servers import Crank, cranky, free_port, s3
 
 from buildstate.domain.errors import AlreadyExists, BuildStateError, Permanent, Transient
-from buildstate.stores.base import Store
 from buildstate.stores.clouds import Bucket, CloudStore
+from buildstate.stores.contracts import Store
 
 PATH = "active/team/uid/current_state.json"
 DENIED = """<?xml version="1.0"?><Error><Code>AccessDenied</Code><Message>secret words</Message>

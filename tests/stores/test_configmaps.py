@@ -7,8 +7,8 @@ from tests.stores.contracts import MANIFEST, RECORD, StoreContract
 from buildstate.domain.errors import AlreadyExists, Conflict, Permanent
 from buildstate.kube.ports import Key
 from buildstate.stores import configmaps
-from buildstate.stores.base import Area, Place, Record, Store
 from buildstate.stores.configmaps import ConfigMapStore
+from buildstate.stores.contracts import Area, Place, Record, Store
 
 PLACE = Place("team", "uid", "demo")
 ARCHIVED = Place("team", "uid", "demo", Area.ARCHIVED)

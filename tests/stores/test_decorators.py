@@ -8,7 +8,7 @@ import pytest
 from tests.stores.contracts import RECORD, IncompleteContract
 
 from buildstate.domain.errors import AlreadyExists, Conflict, Permanent, Transient
-from buildstate.stores.base import Place, Store
+from buildstate.stores.contracts import Place, Store
 from buildstate.stores.decorators import Decorated, Operation, Patience, Retrying, Telling
 from buildstate.stores.memories import MemoryStore
 

@@ -4,7 +4,7 @@ import pytest
 from tests.stores.lines import KEYS, NEW, OLD, Line, content_at
 
 from buildstate.domain.checkpoints import DamageReason
-from buildstate.stores.base import Area, Place, Record
+from buildstate.stores.contracts import Area, Place, Record
 from buildstate.stores.discoveries import Discovery, discover
 from buildstate.stores.keyrings import NO_KEYS, Keyring
 from buildstate.stores.memories import MemoryStore

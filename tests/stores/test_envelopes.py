@@ -14,7 +14,7 @@ from buildstate.domain import contents
 from buildstate.domain.checkpoints import SEAL_FIELDS, CheckpointKind, Damage, DamageReason, Seal
 from buildstate.domain.errors import Permanent
 from buildstate.stores import envelopes
-from buildstate.stores.base import Record
+from buildstate.stores.contracts import Record
 from buildstate.stores.envelopes import MAX_CONTENT, MAX_MANIFEST, inspect, pack, unpack
 from buildstate.stores.keyrings import NO_KEYS, Key, MemoryKeyring
 

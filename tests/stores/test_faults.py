@@ -8,7 +8,7 @@ from tests.stores.contracts import RECORD
 from tests.stores.states import CURRENT, HOME, NAMESPACE, UID, a_bundle
 
 from buildstate.domain.errors import Transient
-from buildstate.stores.base import Area, Blob, Place
+from buildstate.stores.contracts import Area, Blob, Place
 from buildstate.stores.memories import MemoryStore
 from buildstate.stores.persistences import Loaded, StatePersistence
 

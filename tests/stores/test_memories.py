@@ -3,7 +3,7 @@
 import pytest
 from tests.stores.contracts import IncompleteContract
 
-from buildstate.stores.base import Store
+from buildstate.stores.contracts import Store
 from buildstate.stores.memories import MemoryStore
 
 

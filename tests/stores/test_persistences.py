@@ -23,9 +23,9 @@ from buildstate.domain import integrity
 from buildstate.domain.errors import Conflict
 from buildstate.domain.validation import validate
 from buildstate.stores import bundles
-from buildstate.stores.base import Area, Place
 from buildstate.stores.bundles import StateDamage, StateFilter
 from buildstate.stores.configmaps import ConfigMapStore
+from buildstate.stores.contracts import Area, Place
 from buildstate.stores.memories import MemoryStore
 from buildstate.stores.persistences import BACKUPS as BACKUPS_KEPT
 from buildstate.stores.persistences import Archived, Loaded, Saved, StatePersistence

@@ -2,7 +2,7 @@
 
 from tests.stores.contracts import RECORD
 
-from buildstate.stores.base import Blob, Place
+from buildstate.stores.contracts import Blob, Place
 from buildstate.stores.memories import MemoryStore
 
 PLACE = Place("team", "uid", "demo")

@@ -9,7 +9,7 @@ from tests.stores.contracts import RECORD
 from tests.stores.servers import free_port
 
 from buildstate.domain.errors import Permanent, Transient
-from buildstate.stores.base import Place
+from buildstate.stores.contracts import Place
 from buildstate.stores.decorators import Operation
 from buildstate.stores.registries import (
     AzureConfig,

@@ -7,8 +7,8 @@ from tests.stores.lines import KEYS, NEW, OLD, Line, content_at, counted
 
 from buildstate.domain.checkpoints import Damage, DamageReason
 from buildstate.domain.errors import Conflict, Transient
-from buildstate.stores.base import Area, Place, Record
 from buildstate.stores.chains import Checkpoint, read_checkpoint
+from buildstate.stores.contracts import Area, Place, Record
 from buildstate.stores.envelopes import inspect, unpack
 from buildstate.stores.keyrings import NO_KEYS, KeyUnusable, MemoryKeyring
 from buildstate.stores.memories import MemoryStore

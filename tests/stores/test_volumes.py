@@ -14,7 +14,7 @@ from tests.stores.contracts import RECORD, Act, IncompleteContract, winners
 
 from buildstate.domain.errors import AlreadyExists, Permanent, Transient
 from buildstate.stores import volumes
-from buildstate.stores.base import Place, Store
+from buildstate.stores.contracts import Place, Store
 from buildstate.stores.volumes import VolumeStore
 
 PATH = "active/team/uid/current_state.json"

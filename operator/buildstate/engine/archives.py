@@ -10,8 +10,8 @@ from buildstate.engine.observe import Observer
 from buildstate.engine.recoveries import RecoveryHandler
 from buildstate.engine.vaults import Vaults
 from buildstate.kube.ports import Clock, Key
-from buildstate.stores.base import Store
 from buildstate.stores.bundles import STALE, StateDamage
+from buildstate.stores.contracts import Store
 from buildstate.stores.persistences import StatePersistence
 
 logger = logging.getLogger(__name__)

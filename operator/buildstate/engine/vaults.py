@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from buildstate.domain.errors import Conflict, Permanent
 from buildstate.domain.observed import Observed
 from buildstate.kube.ports import Key, Kube, Resource
-from buildstate.stores.base import Place, Store
 from buildstate.stores.chains import Expected
+from buildstate.stores.contracts import Place, Store
 from buildstate.stores.keyrings import Keyring
 from buildstate.stores.registries import Registry, UnknownStore
 

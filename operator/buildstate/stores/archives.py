@@ -7,8 +7,8 @@ it can be read where it was, after it all of it where it is, and the rest is cle
 
 from buildstate.domain.errors import AlreadyExists, Transient
 from buildstate.stores import paths
-from buildstate.stores.base import Area, Place, Record, Store
 from buildstate.stores.bundles import NOT_THERE, Bundle, StateDamage, archived, opened, sealed
+from buildstate.stores.contracts import Area, Place, Record, Store
 
 CURRENT = "current_state.json"
 

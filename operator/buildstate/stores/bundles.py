@@ -15,7 +15,7 @@ from typing import Any
 from buildstate.domain import integrity
 from buildstate.domain.phases import BuildStatus
 from buildstate.domain.validation import validate
-from buildstate.stores.base import Area
+from buildstate.stores.contracts import Area
 
 FORMAT = "buildstate.dev/state/v1"
 

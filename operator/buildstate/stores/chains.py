@@ -20,7 +20,7 @@ from buildstate.domain.checkpoints import (
 )
 from buildstate.domain.contents import Document
 from buildstate.domain.deltas import Misfit, patch
-from buildstate.stores.base import Checkpoints, Place, Record
+from buildstate.stores.contracts import Checkpoints, Place, Record
 from buildstate.stores.envelopes import MAX_CONTENT, Manifest, inspect, unpack
 from buildstate.stores.keyrings import Keyring
 

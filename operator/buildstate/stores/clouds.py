@@ -22,7 +22,7 @@ from buildstate.domain.errors import (
     Permanent,
     Transient,
 )
-from buildstate.stores.base import FORBIDDEN, NOT_FOUND, Blob
+from buildstate.stores.contracts import FORBIDDEN, NOT_FOUND, Blob
 from buildstate.stores.paths import checked, checked_prefix
 from buildstate.stores.records import DocumentStore
 

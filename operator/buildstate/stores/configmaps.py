@@ -15,7 +15,7 @@ from buildstate.domain.errors import AlreadyExists, Conflict, Permanent
 from buildstate.kube.owners import reference_to
 from buildstate.kube.ports import Document, KeepingKube, Key, Resource
 from buildstate.stores import paths
-from buildstate.stores.base import TOO_LARGE, Area, Blob, Place, Record
+from buildstate.stores.contracts import TOO_LARGE, Area, Blob, Place, Record
 
 LIMIT = 1_000_000
 """Bytes of a payload or document: the API server takes 1 MiB, and base64 does not count."""

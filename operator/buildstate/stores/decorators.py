@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from buildstate.domain.errors import Conflict, Permanent, Transient
-from buildstate.stores.base import Area, Blob, Place, Record, Store
+from buildstate.stores.contracts import Area, Blob, Place, Record, Store
 
 T = TypeVar("T")
 

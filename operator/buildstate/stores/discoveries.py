@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from buildstate.domain.checkpoints import CheckpointRef, Damage, DamageReason, is_name
-from buildstate.stores.base import Checkpoints, Place, Record
 from buildstate.stores.chains import Checkpoint, Expected, Reader, Skipped, by_digest, foreign
+from buildstate.stores.contracts import Checkpoints, Place, Record
 from buildstate.stores.envelopes import inspect
 from buildstate.stores.keyrings import Keyring
 

@@ -25,7 +25,7 @@ from buildstate.domain.checkpoints import (
     parse_seal,
 )
 from buildstate.domain.errors import Permanent
-from buildstate.stores.base import Record
+from buildstate.stores.contracts import Record
 from buildstate.stores.keyrings import KEY_NAME, Key, Keyring
 
 MAX_CONTENT = 16 * 2**20

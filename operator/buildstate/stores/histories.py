@@ -13,7 +13,7 @@ from typing import Any
 
 from buildstate.domain import integrity
 from buildstate.domain.errors import AlreadyExists
-from buildstate.stores.base import Documents
+from buildstate.stores.contracts import Documents
 
 Entry = Mapping[str, Any]
 

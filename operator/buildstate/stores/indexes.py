@@ -14,8 +14,8 @@ from typing import Any
 
 from buildstate.domain import integrity
 from buildstate.domain.errors import BuildStateError, Conflict
-from buildstate.stores.base import Blob, Documents
 from buildstate.stores.bundles import StateSummary
+from buildstate.stores.contracts import Blob, Documents
 
 logger = logging.getLogger(__name__)
 

@@ -3,7 +3,7 @@
 from itertools import count
 
 from buildstate.domain.errors import AlreadyExists, Conflict
-from buildstate.stores.base import Blob
+from buildstate.stores.contracts import Blob
 from buildstate.stores.paths import checked, checked_prefix
 from buildstate.stores.records import DocumentStore
 

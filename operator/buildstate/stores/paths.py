@@ -1,7 +1,7 @@
 """Where things lie in a store of documents, and which paths there may be."""
 
 from buildstate.domain.errors import Permanent
-from buildstate.stores.base import BAD_PATH, Area, Place
+from buildstate.stores.contracts import BAD_PATH, Area, Place
 
 MAX_PATH = 900
 MAX_SEGMENT = 240

@@ -13,7 +13,6 @@ from typing import Any
 from buildstate.domain.errors import Conflict
 from buildstate.stores import archives, histories, paths
 from buildstate.stores.archives import CURRENT
-from buildstate.stores.base import Area, Blob, Place, Store
 from buildstate.stores.bundles import (
     INVALID,
     NOT_THERE,
@@ -29,6 +28,7 @@ from buildstate.stores.bundles import (
     summary_of,
     wrong,
 )
+from buildstate.stores.contracts import Area, Blob, Place, Store
 from buildstate.stores.indexes import Index
 
 AT_ONCE = 16

@@ -4,11 +4,11 @@ from abc import ABC, abstractmethod
 
 from buildstate.domain.errors import AlreadyExists, Conflict
 from buildstate.stores import paths
-from buildstate.stores.base import Area, Blob, Place, Record
+from buildstate.stores.contracts import Area, Blob, Place, Record
 
 
 class DocumentStore(ABC):
-    """A store that keeps documents by path; fulfils `base.Store` with what reads and writes them.
+    """A store that keeps documents by path; fulfils `contracts.Store` with what reads and writes them.
 
     A checkpoint costs two writes and no list. It is written payload first and deleted manifest
     first, so that nobody ever sees half of one.

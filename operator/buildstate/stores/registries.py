@@ -13,9 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pydantic.alias_generators import to_camel
 
 from buildstate.kube.ports import KeepingKube
-from buildstate.stores.base import Store
 from buildstate.stores.clouds import Bucket, CloudStore
 from buildstate.stores.configmaps import ConfigMapStore
+from buildstate.stores.contracts import Store
 from buildstate.stores.decorators import Operation, Retrying, Telling
 from buildstate.stores.volumes import VolumeStore
 

@@ -10,8 +10,8 @@ from enum import StrEnum
 
 from buildstate.domain.checkpoints import Damage, is_name
 from buildstate.domain.errors import Conflict
-from buildstate.stores.base import Area, Checkpoints, Place, Record
 from buildstate.stores.chains import Skipped
+from buildstate.stores.contracts import Area, Checkpoints, Place, Record
 from buildstate.stores.envelopes import Entropy, Manifest, inspect, unwrap, wrap
 from buildstate.stores.keyrings import Keyring, KeyUnusable
 

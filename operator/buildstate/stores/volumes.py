@@ -19,7 +19,7 @@ from typing import TypeVar
 from uuid import uuid4
 
 from buildstate.domain.errors import AlreadyExists, BuildStateError, Conflict, Permanent, Transient
-from buildstate.stores.base import BAD_PATH, FORBIDDEN, NOT_FOUND, Blob
+from buildstate.stores.contracts import BAD_PATH, FORBIDDEN, NOT_FOUND, Blob
 from buildstate.stores.paths import checked, checked_prefix
 from buildstate.stores.records import DocumentStore
 
