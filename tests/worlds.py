@@ -91,6 +91,7 @@ class ABuild:
     is_outside: bool = False
     trouble: Trouble | None = None
     recoverable: Recoverable | None = None
+    origin: str = ""
 
     # What is asked for.
 
@@ -280,6 +281,10 @@ class ABuild:
         """Have a stored state that breaks laws."""
         return replace(self, violations=violations)
 
+    def made_from(self, uid: str) -> "ABuild":
+        """Be made again from what the store holds of the lost build of that uid."""
+        return replace(self, origin=uid)
+
     def being_deleted(self) -> "ABuild":
         """Have been deleted, with something that still holds it."""
         return replace(self, deletion_time=NOW)
@@ -312,6 +317,7 @@ class ABuild:
             is_outside=self.is_outside,
             trouble=self.trouble,
             recoverable=self.recoverable,
+            origin=self.origin,
             violations=self.violations,
             pods=self.pods,
             refusal=self.refusal,

@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.worlds import NOW, ABuild, a_build, a_ref, after
+from tests.worlds import ABuild, a_build, a_ref, after
 
 from buildstate.domain.captures import kind_of_next, next_time, retain
 from buildstate.domain.checkpoints import CheckpointKind, CheckpointRef

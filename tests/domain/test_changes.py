@@ -1,9 +1,14 @@
+from dataclasses import replace
+
 import pytest
-from tests.worlds import CLAIM, UID, a_build, after
+from tests.worlds import CLAIM, UID, ABuild, a_build, a_ref, after
 
 from buildstate.domain import changes
-from buildstate.domain.phases import BuildPhase
-from buildstate.domain.states import MAX_HISTORY, WorkResult
+from buildstate.domain.observed import Held
+from buildstate.domain.phases import WORK_PHASES, BuildPhase
+from buildstate.domain.plan import plan
+from buildstate.domain.specs import EnvVar, WorkResources
+from buildstate.domain.states import MAX_HISTORY, BuildState, RecoveryState, WorkResult
 
 
 def test_a_new_build_begins_in_init_with_the_identity_of_its_object() -> None:
@@ -89,3 +94,192 @@ def test_a_distrusted_state_keeps_where_it_stands_and_its_answers() -> None:
         state.recovery,
     )
     assert (UID, (), (), None) == (state.id, state.phases, state.history, state.workspace_claim)
+
+
+# What a checkpoint holds.
+
+SETUP, BUILD, TEST, CLEANUP = WORK_PHASES
+BEFORE = a_build().with_work().with_workspace()
+HELD = BEFORE.in_phase(CLEANUP).held()
+
+
+def held_of(held: Held, world: ABuild) -> list[BuildPhase]:
+    """The phases that need not run again."""
+    return [record.phase for record in changes.held_records(held, world.spec)]
+
+
+@pytest.mark.parametrize(
+    ("now", "expected"),
+    [
+        pytest.param(BEFORE, [SETUP, BUILD, TEST], id="the same work"),
+        pytest.param(BEFORE.with_work(SETUP, image="other"), [], id="another image in front"),
+        pytest.param(BEFORE.with_work(TEST, image="other"), [SETUP, BUILD], id="another image"),
+        pytest.param(BEFORE.with_work(BUILD, args=("-v",)), [SETUP], id="other arguments"),
+        pytest.param(BEFORE.with_work(BUILD, command=("ls",)), [SETUP], id="another command"),
+        pytest.param(
+            BEFORE.with_work(BUILD, env=(EnvVar(name="A", value="b"),)), [SETUP], id="a variable"
+        ),
+        pytest.param(BEFORE.with_work(BUILD, working_dir="/tmp"), [SETUP], id="another directory"),
+        pytest.param(
+            BEFORE.with_work(
+                BUILD,
+                timeout_seconds=9,
+                backoff_limit=3,
+                resources=WorkResources(limits={"memory": "1Gi"}),
+            ),
+            [SETUP, BUILD, TEST],
+            id="more time, tries and room",
+        ),
+        pytest.param(
+            BEFORE.with_work(CLEANUP, image="other"), [SETUP, BUILD, TEST], id="another clean-up"
+        ),
+        pytest.param(BEFORE.with_workspace(size="2Gi"), [], id="another volume"),
+        pytest.param(BEFORE.wanting(workspace=None), [], id="no volume any more"),
+        pytest.param(
+            BEFORE.wanting(phases=replace(BEFORE.spec.phases, build=None)), [SETUP], id="work less"
+        ),
+        pytest.param(
+            BEFORE.wanting(service_account_name="a", phase=TEST, metadata={"a": "b"}),
+            [SETUP, BUILD, TEST],
+            id="what does not matter",
+        ),
+    ],
+)
+def test_what_was_done_counts_as_long_as_it_would_be_done_the_same(
+    now: ABuild, expected: list[BuildPhase]
+) -> None:
+    assert expected == held_of(HELD, now)
+
+
+@pytest.mark.parametrize(
+    ("phase", "expected"),
+    [
+        (BuildPhase.INIT, []),
+        (SETUP, []),
+        (BUILD, [SETUP]),
+        (TEST, [SETUP, BUILD]),
+        (CLEANUP, [SETUP, BUILD, TEST]),
+        (BuildPhase.COMPLETE, [SETUP, BUILD, TEST, CLEANUP]),
+    ],
+)
+def test_a_checkpoint_holds_what_was_done_before_it(
+    phase: BuildPhase, expected: list[BuildPhase]
+) -> None:
+    assert expected == held_of(BEFORE.in_phase(phase).held(), BEFORE)
+
+
+def test_a_phase_that_had_failed_is_not_held() -> None:
+    world = BEFORE.in_phase(BUILD).attempted(1, WorkResult.FAILED)
+    assert [SETUP] == held_of(world.held(), BEFORE)
+
+
+def test_a_phase_whose_work_is_new_is_run_and_all_after_it() -> None:
+    before = a_build().with_work(BUILD, TEST)
+    assert [] == held_of(before.in_phase(CLEANUP).held(), before.with_work(SETUP))
+
+
+def test_a_phase_without_work_hides_none_that_has_some() -> None:
+    world = a_build().with_work(SETUP, TEST)
+    assert [SETUP, TEST] == held_of(world.in_phase(CLEANUP).held(), world)
+
+
+def test_without_any_work_nothing_is_held() -> None:
+    assert [] == held_of(a_build().in_phase(TEST).held(), a_build())
+
+
+def test_what_a_restore_had_held_is_held_again() -> None:
+    restored = tuple(replace(one, result=WorkResult.RESTORED) for one in HELD.state.phases)
+    again = replace(HELD, state=replace(HELD.state, phases=restored))
+    assert [SETUP, BUILD, TEST] == held_of(again, BEFORE)
+
+
+def restored(world: ABuild, held: Held = HELD) -> BuildState:
+    """The state right after a restore of the policy."""
+    moment = world.moment(after(5))
+    return changes.restore(world.known, held, moment, RecoveryState(attempts=1), "RecoveryResume")
+
+
+def test_a_restore_opens_an_epoch_in_which_what_is_held_is_done() -> None:
+    state = restored(BEFORE.in_error())
+    assert (BuildPhase.INIT, 1, None, HELD.ref.name, 1) == (
+        state.phase,
+        state.epoch,
+        state.failure,
+        state.recovery.checkpoint,
+        state.recovery.attempts,
+    )
+    assert {WorkResult.RESTORED} == {record.result for record in state.phases}
+    assert [one.attempt_time for one in HELD.state.phases[:3]] == [
+        record.attempt_time for record in state.phases
+    ]
+
+
+def test_a_restore_keeps_the_history_and_counts_on() -> None:
+    world = BEFORE.in_error()
+    state = restored(world)
+    assert world.known.history == state.history[:-1]
+    assert (world.known.sequence + 1, "RecoveryResume") == (
+        state.sequence,
+        state.history[-1].reason,
+    )
+
+
+def test_a_build_that_lost_its_beginning_takes_that_of_the_checkpoint() -> None:
+    assert after(0) == restored(BEFORE.in_error(start_time=None)).start_time
+
+
+@pytest.mark.parametrize(("of_ref", "expected"), [(1, 1), (2, 2), (3, 2)])
+def test_who_goes_back_behind_a_restart_goes_on_with_what_was_before_it(
+    of_ref: int, expected: int
+) -> None:
+    world = BEFORE.in_error(epoch=3, recovery=RecoveryState(epoch=2))
+    held = replace(HELD, ref=replace(HELD.ref, epoch=of_ref))
+    assert expected == restored(world, held).recovery.epoch
+
+
+def test_a_restart_lets_the_policy_go_back_no_further() -> None:
+    world = BEFORE.in_error(epoch=3)
+    known = RecoveryState(attempts=2, checkpoint="1-build-0f", epoch=1)
+    state = changes.restart(world.known, world.moment(), known, "RecoveryRestart")
+    assert (4, RecoveryState(attempts=2, epoch=4)) == (state.epoch, state.recovery)
+
+
+def test_what_is_held_is_passed_through_without_a_pod() -> None:
+    world = replace(BEFORE, state=restored(BEFORE.in_error()))
+    for phase in (SETUP, BUILD, TEST):
+        found = plan(world.observed(), after(6))
+        assert found.state is not None
+        assert (phase, 0, ()) == (found.state.phase, found.state.attempt, found.needs)
+        world = replace(world, state=found.state)
+
+
+def test_what_is_not_held_is_run_after_what_is() -> None:
+    world = BEFORE.in_error()
+    world = replace(world, state=restored(world, BEFORE.in_phase(TEST).held()))
+    for _ in range(2):
+        world = replace(world, state=plan(world.observed(), after(6)).state)
+    found = plan(world.observed(), after(6))
+    assert found.state is not None
+    assert (TEST, 1, "CreatePod") == (
+        found.state.phase,
+        found.state.attempt,
+        type(found.needs[-1]).__name__,
+    )
+
+
+def test_the_first_pod_after_a_restore_needs_no_new_claim() -> None:
+    # What is held was done in it, and a restore is refused where it is gone.
+    world = replace(BEFORE, state=restored(BEFORE.in_error(workspace_claim=CLAIM)))
+    for _ in range(4):
+        found = plan(world.observed(), after(6))
+        world = replace(world, state=found.state)
+    assert (CLEANUP, CLAIM) == (world.known.phase, world.known.workspace_claim)
+    assert ["CreatePod"] == [type(act).__name__ for act in found.needs]
+
+
+def test_a_distrusted_state_names_no_checkpoints() -> None:
+    known = RecoveryState(attempts=2, exhausted=True, checkpoint="1-build-0f", epoch=1)
+    world = a_build().in_error(recovery=known).with_refs(a_ref(1))
+    state = changes.distrust(world.known, world.moment())
+    expected = ((), RecoveryState(attempts=2, exhausted=True))
+    assert expected == (state.checkpoints, state.recovery)

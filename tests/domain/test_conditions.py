@@ -7,6 +7,7 @@ from buildstate.domain.conditions import assess, summarise
 from buildstate.domain.errors import ErrorCategory
 from buildstate.domain.observed import PodPhase
 from buildstate.domain.phases import BuildPhase, BuildStatus
+from buildstate.domain.specs import Action, OnExhausted, WhenUnavailable
 from buildstate.domain.states import MAX_TEXT, BuildState
 
 WORKING = a_build().with_work().in_phase(BuildPhase.BUILD)
@@ -143,3 +144,65 @@ def test_a_condition_is_found_by_its_type() -> None:
     state = summary(a_build().in_phase(BuildPhase.COMPLETE))
     found = [state.condition(kind) for kind in ("Ready", "Stalled", "Unheard")]
     assert ["True", "False", None] == [one and one.status for one in found]
+
+
+# What keeps a build in ERROR that would leave it.
+
+WAITING = a_build().checkpointing(when_unavailable=WhenUnavailable.WAIT).in_trouble()
+STORE = "the way out of ERROR waits for the store: the store is down; Error in BUILD"
+
+
+@pytest.mark.parametrize(
+    ("world", "expected"),
+    [
+        pytest.param(
+            a_build().resuming().in_error().unread(), "Recovering PersistenceError", id="resuming"
+        ),
+        pytest.param(
+            a_build().in_error(ErrorCategory.ABORTED).requesting(Action.RESTORE).unread(),
+            "Recovering PersistenceError",
+            id="a Restore asked for",
+        ),
+        pytest.param(
+            WAITING.restarting().in_error(), "Recovering PersistenceError", id="restarting"
+        ),
+        pytest.param(
+            WAITING.in_error().requesting(Action.RESTART),
+            "Recovering PersistenceError",
+            id="a Restart asked for",
+        ),
+        pytest.param(
+            WAITING.in_error().asking_for(BuildPhase.CLEANUP),
+            "Recovering PersistenceError",
+            id="CLEANUP asked for",
+        ),
+        pytest.param(WAITING.in_error(), "Failed PhaseFailed", id="nothing leads out"),
+        pytest.param(
+            WAITING.in_error().requesting(Action.ARCHIVE), "Failed PhaseFailed", id="an Archive"
+        ),
+        pytest.param(
+            WAITING.restarting().in_error().suspended(), "Suspended Suspended", id="suspended"
+        ),
+        pytest.param(
+            a_build().checkpointing().in_trouble().restarting().in_error(),
+            "Recovering PhaseFailed",
+            id="a policy that does not wait",
+        ),
+    ],
+)
+def test_what_waits_for_the_store_says_so(world: ABuild, expected: str) -> None:
+    situation = assess(world.known, world.moment())
+    assert expected == f"{situation.status} {situation.reason}"
+    assert ("waits for the store" in situation.message) == ("PersistenceError" in expected)
+
+
+def test_what_waits_for_the_store_says_what_had_failed() -> None:
+    world = a_build().resuming().in_error().unread()
+    assert assess(world.known, world.moment()).message.startswith(STORE)
+
+
+def test_a_clean_up_that_waits_for_a_pod_does_not_count_one_more_recovery() -> None:
+    cleaning = a_build().restarting(limit=1, then=OnExhausted.CLEANUP)
+    world = cleaning.in_error(restarts=1).with_stray()
+    message = assess(world.known, world.moment()).message
+    assert message.startswith("CLEANUP follows, as no recovery is left; Error in BUILD")

@@ -30,6 +30,9 @@ WAITING = {"when_unavailable": WhenUnavailable.WAIT}
         pytest.param(RESUMING.asking_for(BuildPhase.CLEANUP), 60, id="CLEANUP is asked for"),
         pytest.param(RESUMING.violating(BROKEN), 60, id="a state not believed"),
         pytest.param(RESUMING.being_deleted(), 60, id="deleted"),
+        pytest.param(
+            a_build().made_from("lost").being_deleted(), 60, id="of a lost build, when deleted"
+        ),
         pytest.param(RESUMING.archived(), 60, id="put away"),
         pytest.param(
             RESUMING.checkpointing(**WAITING).in_trouble(99), 60, id="a store that is waited for"
@@ -99,6 +102,8 @@ def test_no_checkpoint_is_read(world: ABuild, at: float) -> None:
             Wanted(),
             id="after a corruption",
         ),
+        pytest.param(a_build().made_from("lost"), Wanted(origin="lost"), id="of a lost build"),
+        pytest.param(replace(RESUMING, origin="lost"), Wanted(), id="of its own once it has begun"),
     ],
 )
 def test_a_checkpoint_is_read(world: ABuild, expected: Wanted) -> None:

@@ -34,7 +34,8 @@ def begin(moment: Moment) -> BuildState:
 def begin_from(held: Held, moment: Moment) -> BuildState:
     """Give the first state of a build that is made again: it goes on where the lost one was.
 
-    One that had failed goes to ERROR again at once, and its policy decides.
+    One that had failed, cleaned up or not, goes to ERROR again at once, and its policy decides with
+    the tries that it had left.
     """
     lost = held.state
     return replace(
@@ -43,9 +44,9 @@ def begin_from(held: Held, moment: Moment) -> BuildState:
         epoch=lost.epoch + 1,
         phases=_restored(held, moment.spec),
         last_request=lost.last_request,
-        recovery=RecoveryState(checkpoint=held.ref.name),
-        failure=lost.failure if lost.phase is BuildPhase.ERROR else None,
-        start_time=lost.start_time,
+        recovery=replace(lost.recovery, checkpoint=held.ref.name),
+        failure=lost.failure,
+        start_time=lost.start_time or moment.now,
     )
 
 

@@ -86,11 +86,13 @@ def _begin(moment: Moment) -> Plan:
     if given.trouble is not None:
         wait = (given.trouble.retry_time - moment.now).total_seconds()
         return Plan(wake_after=max(0.0, wait))
-    if given.found is not None:
-        return Plan(state=summarise(changes.begin_from(given.found, moment), moment))
-    state = changes.begin(moment)
-    lost = replace(state, failure=recovery_failure(state, given))
-    return Plan(state=summarise(lost, moment))
+    held = given.found
+    state = changes.begin(moment) if held is None else changes.begin_from(held, moment)
+    # What is complete needs nothing any more, whatever is gone.
+    is_over = held is not None and held.state.phase is BuildPhase.COMPLETE
+    if held is None or (given.obstacle and not is_over):
+        state = replace(state, phases=(), failure=recovery_failure(state, given))
+    return Plan(state=summarise(state, moment))
 
 
 def _let_go(moment: Moment) -> Plan:
