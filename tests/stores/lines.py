@@ -15,8 +15,9 @@ from buildstate.domain.checkpoints import (
 from buildstate.domain.deltas import diff
 from buildstate.domain.phases import BuildPhase
 from buildstate.stores.chains import Expected
+from buildstate.stores.ciphers import Entropy
 from buildstate.stores.contracts import Checkpoints, Place, Record
-from buildstate.stores.envelopes import Entropy, pack
+from buildstate.stores.envelopes import pack
 from buildstate.stores.keyrings import Key, MemoryKeyring
 
 OLD = Key("2026-10", sha256(b"old").digest())

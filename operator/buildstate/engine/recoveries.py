@@ -30,8 +30,9 @@ from buildstate.engine.troubles import Troubles
 from buildstate.engine.vaults import Vault, Vaults
 from buildstate.kube.ports import Clock, Key, Kube, Resource
 from buildstate.stores.chains import Checkpoint, Skipped, find_newest, read_checkpoint
+from buildstate.stores.ciphers import Entropy
 from buildstate.stores.discoveries import discover
-from buildstate.stores.envelopes import Entropy, pack, unpack
+from buildstate.stores.envelopes import pack, unpack
 
 logger = logging.getLogger(__name__)
 

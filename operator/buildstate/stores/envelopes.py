@@ -4,16 +4,8 @@
 every record is answered with what it holds or with a `Damage`, and never with an exception.
 """
 
-import base64
-import binascii
-import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-
-import zstandard
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from buildstate.domain import contents
 from buildstate.domain.checkpoints import (
@@ -25,8 +17,10 @@ from buildstate.domain.checkpoints import (
     parse_seal,
 )
 from buildstate.domain.errors import Permanent
+from buildstate.stores import frames
+from buildstate.stores.ciphers import Entropy, WrappedKey, decrypt, encrypt, wrapped_key_of
 from buildstate.stores.contracts import Record
-from buildstate.stores.keyrings import KEY_NAME, Key, Keyring
+from buildstate.stores.keyrings import Key, Keyring
 
 MAX_CONTENT = 16 * 2**20
 """Bytes of a content or delta before compression; an object of the API server has 3 MiB at most."""
@@ -36,20 +30,6 @@ MAX_MANIFEST = 16 * 2**10
 
 WRAP = b"buildstate.dev/wrap/v1\0"
 COMPRESSION = "zstd"
-LEVEL = 3
-NONCE = 12
-TAG = 16
-
-Entropy = Callable[[int], bytes]
-"""Gives that many bytes which nobody can guess, and never the same again: `os.urandom`."""
-
-
-@dataclass(frozen=True, slots=True)
-class WrappedKey:
-    """A data key, encrypted under the key of that name: nonce, ciphertext and tag."""
-
-    name: str
-    wrapped: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +43,7 @@ class Manifest:
 
     def encode(self) -> bytes:
         """Give the bytes that are stored."""
-        key = self.key and {
-            "name": self.key.name,
-            "wrapped": base64.b64encode(self.key.wrapped).decode(),
-        }
+        key = self.key and self.key.document()
         payload = {"size": self.size, "digest": self.digest, "compression": COMPRESSION}
         return contents.encode({"seal": self.seal.document(), "payload": payload, "key": key})
 
@@ -83,11 +60,11 @@ def pack(seal: Seal, plain: bytes, key: Key | None, entropy: Entropy) -> Record:
     if seal.kind == CheckpointKind.FULL and contents.digest(plain) != seal.content_digest:
         message = "the seal is not that of the content"
         raise ValueError(message)
-    payload = zstandard.ZstdCompressor(level=LEVEL).compress(plain)
+    payload = frames.compress(plain)
     wrapped = None
     if key is not None:
         data_key = entropy(32)
-        payload = _encrypt(data_key, payload, seal.canonical(), entropy)
+        payload = encrypt(data_key, payload, seal.canonical(), entropy)
         wrapped = wrap(seal, data_key, key, entropy)
     manifest = Manifest(seal, len(payload), contents.digest(payload), wrapped)
     return Record(seal.name, manifest.encode(), payload)
@@ -132,7 +109,7 @@ def inspect(record: Record) -> Manifest | Damage:
 
 def wrap(seal: Seal, data_key: bytes, key: Key, entropy: Entropy) -> WrappedKey:
     """Give the data key of one checkpoint, encrypted under `key`."""
-    return WrappedKey(key.name, _encrypt(key.secret, data_key, _bound(key.name, seal), entropy))
+    return WrappedKey(key.name, encrypt(key.secret, data_key, _bound(key.name, seal), entropy))
 
 
 def unwrap(manifest: Manifest, keyring: Keyring) -> bytes | Damage | None:
@@ -147,7 +124,7 @@ def unwrap(manifest: Manifest, keyring: Keyring) -> bytes | Damage | None:
             f"checkpoint {name} needs the key {held.name!r}, which the keyring does not have:"
             " put it back",
         )
-    data_key = _decrypt(key.secret, held.wrapped, _bound(held.name, manifest.seal))
+    data_key = decrypt(key.secret, held.wrapped, _bound(held.name, manifest.seal))
     if data_key is None:
         return Damage(
             DamageReason.DECRYPTION_FAILED,
@@ -171,7 +148,7 @@ def _open(manifest: Manifest, record: Record, keyring: Keyring, limit: int) -> b
     data_key = unwrap(manifest, keyring)
     if isinstance(data_key, Damage):
         return data_key
-    frame = _decrypt(data_key, payload, manifest.seal.canonical()) if data_key else payload
+    frame = decrypt(data_key, payload, manifest.seal.canonical()) if data_key else payload
     if frame is None:
         return Damage(
             DamageReason.DECRYPTION_FAILED,
@@ -190,20 +167,19 @@ def _open(manifest: Manifest, record: Record, keyring: Keyring, limit: int) -> b
 
 def _decompress(frame: bytes, name: str, limit: int) -> bytes | Damage:
     """Give what one frame of zstd holds; it must say how much that is."""
-    try:
-        size = zstandard.frame_content_size(frame)
-        if size > limit:
-            return Damage(
-                DamageReason.TOO_LARGE,
-                f"checkpoint {name} would have {size} bytes, and at most {limit} are read",
-            )
-        # Where the size is not known, this refuses.
-        return zstandard.ZstdDecompressor().decompress(frame, allow_extra_data=False)
-    except zstandard.ZstdError:
+    size = frames.size_of(frame)
+    if size is not None and size > limit:
+        return Damage(
+            DamageReason.TOO_LARGE,
+            f"checkpoint {name} would have {size} bytes, and at most {limit} are read",
+        )
+    plain = None if size is None else frames.decompress(frame)
+    if plain is None:
         return Damage(
             DamageReason.CONTENT_ALTERED,
             f"the payload of checkpoint {name} is not one frame of zstd that says its size",
         )
+    return plain
 
 
 def _parse(data: bytes) -> Manifest | Damage:
@@ -231,49 +207,16 @@ def _is_payload(payload: Any) -> bool:
     )
 
 
-def _parse_key(key: Any) -> WrappedKey | Damage | None:
-    if key is None:
-        return None
-    if not isinstance(key, dict) or key.keys() != {"name", "wrapped"}:
-        return _unreadable("the key has other fields")
-    name, text = key["name"], key["wrapped"]
-    wrapped = _bytes_of(text) if isinstance(text, str) else b""
-    if not isinstance(name, str) or not re.fullmatch(KEY_NAME, name) or not wrapped:
+def _parse_key(value: Any) -> WrappedKey | Damage | None:
+    key = None if value is None else wrapped_key_of(value)
+    if value is not None and key is None:
         return _unreadable("the key is not named, or not wrapped")
-    return WrappedKey(name, wrapped)
-
-
-def _bytes_of(text: str) -> bytes:
-    """Give the bytes of a wrapped key; empty where `text` is not their only base64."""
-    try:
-        wrapped = base64.b64decode(text.encode("ascii"), validate=True)
-    except (binascii.Error, UnicodeEncodeError):
-        return b""
-    is_exact = base64.b64encode(wrapped).decode() == text and len(wrapped) == NONCE + 32 + TAG
-    return wrapped if is_exact else b""
+    return key
 
 
 def _unreadable(message: str) -> Damage:
     return Damage(DamageReason.MANIFEST_UNREADABLE, message)
 
 
-# Ciphers.
-
-
 def _bound(key_name: str, seal: Seal) -> bytes:
     return WRAP + key_name.encode() + b"\0" + seal.canonical()
-
-
-def _encrypt(secret: bytes, plain: bytes, bound: bytes, entropy: Entropy) -> bytes:
-    nonce = entropy(NONCE)
-    return nonce + AESGCM(secret).encrypt(nonce, plain, bound)
-
-
-def _decrypt(secret: bytes, data: bytes, bound: bytes) -> bytes | None:
-    """Give what was encrypted, None where anything of it was altered."""
-    if len(data) < NONCE + TAG:
-        return None
-    try:
-        return AESGCM(secret).decrypt(data[:NONCE], data[NONCE:], bound)
-    except InvalidTag:
-        return None

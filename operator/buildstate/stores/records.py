@@ -8,7 +8,7 @@ from buildstate.stores.contracts import Area, Blob, Place, Record
 
 
 class DocumentStore(ABC):
-    """A store that keeps documents by path; fulfils `contracts.Store` with what reads and writes them.
+    """A store that keeps documents by path; fulfils `Store` with what reads and writes them.
 
     A checkpoint costs two writes and no list. It is written payload first and deleted manifest
     first, so that nobody ever sees half of one.

@@ -11,8 +11,9 @@ from enum import StrEnum
 from buildstate.domain.checkpoints import Damage, is_name
 from buildstate.domain.errors import Conflict
 from buildstate.stores.chains import Skipped
+from buildstate.stores.ciphers import Entropy
 from buildstate.stores.contracts import Area, Checkpoints, Place, Record
-from buildstate.stores.envelopes import Entropy, Manifest, inspect, unwrap, wrap
+from buildstate.stores.envelopes import Manifest, inspect, unwrap, wrap
 from buildstate.stores.keyrings import Keyring, KeyUnusable
 
 UNENCRYPTED = ""
