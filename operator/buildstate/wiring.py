@@ -31,7 +31,6 @@ from buildstate.kube.connections import Connection, connect
 from buildstate.kube.ports import Key
 from buildstate.kube.traces import Request, tracing
 from buildstate.settings import Settings
-from buildstate.stores.keyrings import NO_KEYS, DirectoryKeyring
 from buildstate.stores.registries import BadStores, StoresConfig, open_stores, stores_of
 from buildstate.telemetry.health import WatchHealth
 from buildstate.telemetry.metrics import Metrics
@@ -127,9 +126,7 @@ def open_vaults(config: StoresConfig, kube: KubeClient, namespace: str, metrics:
     registry = open_stores(
         config, kube, namespace, lambda one: told(one.store, one.name, one.result, one.seconds)
     )
-    encryption = config.encryption
-    keyring = DirectoryKeyring(encryption.keyring, encryption.active_key) if encryption else NO_KEYS
-    return Vaults(registry, keyring, kube, is_encrypted=encryption is not None)
+    return Vaults(registry, registry.keyring, kube, is_encrypted=registry.is_encrypted)
 
 
 def _managers(

@@ -25,6 +25,12 @@ class FakeCluster:
         self.calls.append("get")
         return self.objects.get(key)
 
+    async def peek(self, _resource: Resource, key: Key) -> Document | None:
+        """Give the metadata of one object, or None where there is none."""
+        self.calls.append("peek")
+        found = self.objects.get(key)
+        return {"metadata": found["metadata"]} if found else None
+
     async def create(self, _resource: Resource, body: Document) -> Document:
         """Make one object."""
         self.calls.append("create")

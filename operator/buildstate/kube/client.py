@@ -56,6 +56,13 @@ class KubeClient:
         status, document = await self._call("GET", _path(resource, key), missing_is_fine=True)
         return None if status == 404 else document
 
+    async def peek(self, resource: Resource, key: Key) -> Document | None:
+        """Give the metadata of one object as it stands now, or None where there is none."""
+        status, document = await self._call(
+            "GET", _path(resource, key), accept=_METADATA_ONLY, missing_is_fine=True
+        )
+        return None if status == 404 else document
+
     async def create(self, resource: Resource, body: Document) -> Document:
         """Make one object, and give its metadata; raises `AlreadyExists` when the name is taken."""
         collection = _path(resource, Key(body["metadata"]["namespace"], ""))

@@ -68,6 +68,9 @@ class KeepingKube(Protocol):
     async def get(self, resource: Resource, key: Key) -> Document | None:
         """Give one object as it stands now, or None where there is none."""
 
+    async def peek(self, resource: Resource, key: Key) -> Document | None:
+        """Give the metadata of one object as it stands now, or None where there is none."""
+
     async def create(self, resource: Resource, body: Document) -> Document:
         """Make one object, and give its metadata; raises `AlreadyExists` when the name is taken."""
 

@@ -7,7 +7,15 @@ it can be read where it was, after it all of it where it is, and the rest is cle
 
 from buildstate.domain.errors import AlreadyExists, Transient
 from buildstate.stores import paths
-from buildstate.stores.bundles import NOT_THERE, Bundle, StateDamage, archived, opened, sealed
+from buildstate.stores.bundles import (
+    NOT_THERE,
+    UNREADABLE,
+    Bundle,
+    StateDamage,
+    archived,
+    opened,
+    sealed,
+)
 from buildstate.stores.contracts import Area, Place, Record, Store
 
 CURRENT = "current_state.json"
@@ -28,7 +36,9 @@ async def archive(store: Store, active: Place) -> int | StateDamage:
     for name in names:
         await _copy_checkpoint(store, active, target, name)
     for path in documents:
-        await _copy(store, path, _moved(path))
+        damage = await _copy(store, path, active)
+        if damage:
+            return damage
     if current is not None:
         await _put_away(store, _moved(f"{home}{CURRENT}"), current, active)
     await store.remove(f"{home}{CURRENT}")
@@ -48,7 +58,7 @@ async def erase(store: Store, place: Place) -> int:
         for name in await store.names(at):
             await store.delete(at, name)
             count += 1
-    prefixes = [f"{area}/{place.namespace}/{place.uid}/" for area in (*Area, "backups")]
+    prefixes = [f"{root}{place.namespace}/{place.uid}/" for root in paths.ROOTS]
     for prefix in prefixes:
         for path in await store.list(prefix):
             await store.remove(path)
@@ -58,7 +68,7 @@ async def erase(store: Store, place: Place) -> int:
 
 async def _current(store: Store, home: str, place: Place) -> Bundle | StateDamage | None:
     blob = await store.read(f"{home}{CURRENT}")
-    return opened(blob.data, place.namespace, place.uid) if blob else None
+    return opened(blob, place.namespace, place.uid) if blob else None
 
 
 async def _is_away(store: Store, target: Place) -> bool:
@@ -82,17 +92,20 @@ def _moved(path: str) -> str:
 
 async def _put_away(store: Store, path: str, current: Bundle, place: Place) -> None:
     blob = await store.read(path)
-    known = opened(blob.data, place.namespace, place.uid) if blob else None
+    known = opened(blob, place.namespace, place.uid) if blob else None
     if isinstance(known, StateDamage) or (
         known is None or known["state"]["sequence"] <= current["state"]["sequence"]
     ):
         await _place(store, path, sealed(archived(current)))
 
 
-async def _copy(store: Store, source: str, target: str) -> None:
-    blob = await store.read(source)
+async def _copy(store: Store, path: str, active: Place) -> StateDamage | None:
+    blob = await store.read(path)
+    if blob is not None and blob.damage:
+        return StateDamage(UNREADABLE, blob.damage, active.namespace, active.uid)
     if blob is not None:
-        await _place(store, target, blob.data)
+        await _place(store, _moved(path), blob.data)
+    return None
 
 
 async def _place(store: Store, path: str, data: bytes) -> None:

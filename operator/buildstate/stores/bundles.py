@@ -15,7 +15,7 @@ from typing import Any
 from buildstate.domain import integrity
 from buildstate.domain.phases import BuildStatus
 from buildstate.domain.validation import validate
-from buildstate.stores.contracts import Area
+from buildstate.stores.contracts import Area, Blob
 
 FORMAT = "buildstate.dev/state/v1"
 
@@ -31,8 +31,8 @@ Bundle = Mapping[str, Any]
 class StateDamage:
     """Why a state was not saved, loaded or moved; the message says where, and what to do.
 
-    `reason` is `NotFound`, `Unreadable` (torn, or changed by somebody), `Invalid` (breaks a law) or
-    `Stale` (the store has a newer one).
+    `reason` is `NotFound`, `Unreadable` (torn, or changed by somebody), `Invalid` (breaks a law),
+    `Stale` (the store has a newer one) or `KeyMissing` (it can be read once the key is back).
     """
 
     reason: str
@@ -90,10 +90,12 @@ def sealed(bundle: Bundle) -> bytes:
     return integrity.canonical({**whole, integrity.DIGEST_FIELD: integrity.digest(whole)})
 
 
-def opened(data: bytes, namespace: str, uid: str) -> Bundle | StateDamage:
-    """Give what stored bytes say of that build, or what is wrong with them."""
+def opened(blob: Blob, namespace: str, uid: str) -> Bundle | StateDamage:
+    """Give what is stored of that build, or what is wrong with it."""
+    if blob.damage:
+        return StateDamage(UNREADABLE, blob.damage, namespace, uid)
     try:
-        document = json.loads(data)
+        document = json.loads(blob.data)
     except (ValueError, RecursionError):
         return StateDamage(UNREADABLE, "it is torn: it is no JSON", namespace, uid)
     if not isinstance(document, dict) or not integrity.verify(document):

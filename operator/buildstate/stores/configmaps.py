@@ -8,6 +8,7 @@ how its data key is wrapped anew. While it is active it belongs to its build, an
 import builtins
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from buildstate.domain import names
@@ -15,7 +16,7 @@ from buildstate.domain.errors import AlreadyExists, Conflict, Permanent
 from buildstate.kube.owners import reference_to
 from buildstate.kube.ports import Document, KeepingKube, Key, Resource
 from buildstate.stores import paths
-from buildstate.stores.contracts import TOO_LARGE, Area, Blob, Place, Record
+from buildstate.stores.contracts import FOREIGN, TOO_LARGE, Area, Blob, Place, Record
 
 LIMIT = 1_000_000
 """Bytes of a payload or document: the API server takes 1 MiB, and base64 does not count."""
@@ -30,6 +31,26 @@ _PAYLOAD = "payload"
 _DOCUMENT = "document"
 _OURS = {names.MANAGED_BY_LABEL: names.MANAGED_BY}
 _TRIES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """What an object of ours says of itself; only we may put these labels on (the chart's policy).
+
+    An object of the right name without it is somebody else's: it holds nothing, and is in the way.
+    """
+
+    labels: Mapping[str, str]
+    annotation: str
+    value: str
+
+    def is_on(self, found: Document) -> bool:
+        """Say whether an object says so."""
+        labels: Mapping[str, str] = found["metadata"].get("labels") or {}
+        return (
+            self.labels.items() <= labels.items()
+            and _annotation(found, self.annotation) == self.value
+        )
 
 
 class ConfigMapStore:
@@ -50,6 +71,8 @@ class ConfigMapStore:
         try:
             await self._kube.create(Resource.CONFIGMAPS, _checkpoint(place, record))
         except AlreadyExists:
+            found = await self._kube.get(Resource.CONFIGMAPS, _key(place, record.name))
+            self._refuse_foreign(found, _checkpoint_mark(place, record.name))
             # A create whose answer was lost looks like this, too.
             if await self.load(place, record.name) != record:
                 raise
@@ -57,11 +80,20 @@ class ConfigMapStore:
     async def load(self, place: Place, name: str) -> Record | None:
         """Give one checkpoint, or None where there is no complete one of that name."""
         found = await self._kube.get(Resource.CONFIGMAPS, _key(place, name))
-        manifest = _annotation(found, MANIFEST) if found else None
-        payload = _data(found, _PAYLOAD) if found else None
+        if found is None or not _checkpoint_mark(place, name).is_on(found):
+            return None
+        manifest, payload = _annotation(found, MANIFEST), _data(found, _PAYLOAD)
         if manifest is None or payload is None:
             return None
         return Record(name, manifest.encode(), payload)
+
+    async def manifest(self, place: Place, name: str) -> bytes | None:
+        """Give the manifest of one checkpoint alone, or None where there is none."""
+        found = await self._kube.peek(Resource.CONFIGMAPS, _key(place, name))
+        if found is None or not _checkpoint_mark(place, name).is_on(found):
+            return None
+        manifest = _annotation(found, MANIFEST)
+        return None if manifest is None else manifest.encode()
 
     async def names(self, place: Place) -> builtins.list[str]:
         """Name the checkpoints of a build, sorted as texts: complete and incomplete ones."""
@@ -74,6 +106,7 @@ class ConfigMapStore:
         """Put another manifest in the place of `before`'s; raises `Conflict` if that is gone."""
         self._fits(f"the manifest of checkpoint {before.name}", manifest, MANIFEST_LIMIT)
         found = await self._kube.get(Resource.CONFIGMAPS, _key(place, before.name))
+        self._refuse_foreign(found, _checkpoint_mark(place, before.name))
         known = _annotation(found, MANIFEST) if found else None
         if known == manifest.decode():
             return
@@ -102,8 +135,10 @@ class ConfigMapStore:
     async def read(self, path: str) -> Blob | None:
         """Give one document, or None where there is none."""
         found = await self._kube.get(Resource.CONFIGMAPS, self._at(path))
-        data = _data(found, _DOCUMENT) if found else None
-        if found is None or data is None:
+        if found is None or not _document_mark(path).is_on(found):
+            return None
+        data = _data(found, _DOCUMENT)
+        if data is None:
             return None
         return Blob(data, str(found["metadata"]["resourceVersion"]))
 
@@ -112,6 +147,8 @@ class ConfigMapStore:
         try:
             await self._kube.create(Resource.CONFIGMAPS, self._document(path, data))
         except AlreadyExists as error:
+            found = await self._kube.get(Resource.CONFIGMAPS, self._at(path))
+            self._refuse_foreign(found, _document_mark(path))
             message = f"store {self.name}: {path} is there already"
             raise AlreadyExists(message) from error
 
@@ -119,6 +156,7 @@ class ConfigMapStore:
         """Write a document, whatever was there."""
         for _ in range(_TRIES):
             found = await self._kube.get(Resource.CONFIGMAPS, self._at(path))
+            self._refuse_foreign(found, _document_mark(path))
             version = found["metadata"]["resourceVersion"] if found else None
             try:
                 return await self.swap(path, data, version)
@@ -177,6 +215,17 @@ class ConfigMapStore:
             "binaryData": {_DOCUMENT: b64encode(data).decode()},
         }
 
+    def _refuse_foreign(self, found: Document | None, mark: _Mark) -> None:
+        """Raise Permanent where somebody else's object has the name that ours would have."""
+        if found is not None and not mark.is_on(found):
+            metadata = found["metadata"]
+            message = (
+                f"store {self.name}: ConfigMap {metadata['namespace']}/{metadata['name']} has the"
+                " name of one of ours, and is not: it lacks our labels or says that it is"
+                " something else. Delete it, and find out who made it"
+            )
+            raise Permanent(message, reason=FOREIGN)
+
     def _fits(self, what: str, data: bytes, limit: int) -> None:
         if len(data) > limit:
             message = (
@@ -214,6 +263,14 @@ def _checkpoint(place: Place, record: Record) -> Document:
         "immutable": True,
         "binaryData": {_PAYLOAD: b64encode(record.payload).decode()},
     }
+
+
+def _checkpoint_mark(place: Place, name: str) -> _Mark:
+    return _Mark({**_OURS, names.CHECKPOINT_LABEL: "true", **_labels(place)}, NAME, name)
+
+
+def _document_mark(path: str) -> _Mark:
+    return _Mark({**_OURS, names.DOCUMENT_LABEL: "true"}, PATH, path)
 
 
 def _place(found: Document) -> Place | None:

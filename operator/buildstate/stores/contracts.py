@@ -2,7 +2,8 @@
 
 Every store passes `tests/stores/contracts.py`. Errors are those of `domain.errors`: `Transient`
 when asking again may help, `Permanent` when it cannot (reason `TooLarge`, `BadPath`, `Forbidden`,
-`NotFound` for a bucket or volume that is not there, or `Refused`), `AlreadyExists` and `Conflict`
+`NotFound` for a bucket or volume that is not there, `Foreign` for what somebody else put in the
+place of ours, or `Refused`), `AlreadyExists` and `Conflict`
 for a lost race. Their messages name the store, and what to do.
 """
 
@@ -14,6 +15,7 @@ FORBIDDEN = "Forbidden"
 NOT_FOUND = "NotFound"
 BAD_PATH = "BadPath"
 TOO_LARGE = "TooLarge"
+FOREIGN = "Foreign"
 """Why a store is `Permanent`ly not able to do what it was asked, besides `Refused`."""
 
 
@@ -53,10 +55,14 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """The bytes of one document, and the version that a swap must name."""
+    """The bytes of one document, and the version that a swap must name.
+
+    `damage` says what is wrong with a document that cannot be trusted; it has no `data` then.
+    """
 
     data: bytes
     version: str
+    damage: str = ""
 
 
 class Checkpoints(Protocol):
@@ -71,11 +77,17 @@ class Checkpoints(Protocol):
     async def load(self, place: Place, name: str) -> Record | None:
         """Give one checkpoint, or None where there is no complete one of that name."""
 
+    async def manifest(self, place: Place, name: str) -> bytes | None:
+        """Give the manifest of one checkpoint alone, or None where there is none."""
+
     async def names(self, place: Place) -> list[str]:
         """Name the checkpoints of a build, sorted as texts: complete and incomplete ones."""
 
     async def replace_manifest(self, place: Place, before: Record, manifest: bytes) -> None:
-        """Put another manifest in the place of `before`'s; raises `Conflict` if that is gone."""
+        """Put another manifest in the place of `before`'s; raises `Conflict` if that is gone.
+
+        Its payload is not looked at.
+        """
 
     async def delete(self, place: Place, name: str) -> None:
         """Remove a checkpoint, also an incomplete one; one that is gone is no error."""

@@ -37,6 +37,10 @@ class Decorated:
         """Give one checkpoint, or None where there is no complete one of that name."""
         return await self.around("load", lambda: self.inner.load(place, name))
 
+    async def manifest(self, place: Place, name: str) -> bytes | None:
+        """Give the manifest of one checkpoint alone, or None where there is none."""
+        return await self.around("manifest", lambda: self.inner.manifest(place, name))
+
     async def names(self, place: Place) -> builtins.list[str]:
         """Name the checkpoints of a build, sorted as texts: complete and incomplete ones."""
         return await self.around("names", lambda: self.inner.names(place))

@@ -35,9 +35,9 @@ class Key:
 
 
 class KeyUnusable(Permanent):
-    """Checkpoints are to be encrypted, but the key for that is not there or no key.
+    """A key is not there, or no key: nothing is stored, which would be in the clear, or read.
 
-    Nothing is stored then; it would be in the clear.
+    What is stored is not at fault.
     """
 
     def __init__(self, message: str) -> None:

@@ -7,6 +7,10 @@ MAX_PATH = 900
 MAX_SEGMENT = 240
 """Bytes: file systems end at 255 a name, and object stores at 1024 a path."""
 
+ROOTS = tuple(f"{root}/" for root in (*Area, "backups"))
+"""What the path of every document begins with."""
+
+_CHECKPOINTS = "checkpoints"
 _MANIFEST = ".json"
 _PAYLOAD = ".payload"
 
@@ -36,7 +40,7 @@ def home(area: Area, namespace: str, uid: str) -> str:
 
 def checkpoints(place: Place) -> str:
     """Give the directory of the checkpoints of one build, with a slash at its end."""
-    return f"{home(place.area, place.namespace, place.uid)}checkpoints/"
+    return f"{home(place.area, place.namespace, place.uid)}{_CHECKPOINTS}/"
 
 
 def payload(place: Place, name: str) -> str:
@@ -62,6 +66,11 @@ def place_of(path: str) -> Place | None:
     if area not in list(Area) or len(rest) < 3:
         return None
     return Place(rest[0], rest[1], area=Area(area))
+
+
+def is_of_checkpoint(path: str) -> bool:
+    """Say whether a document is half a checkpoint."""
+    return place_of(path) is not None and path.split("/")[3] == _CHECKPOINTS
 
 
 def _one_segment(name: str) -> str:

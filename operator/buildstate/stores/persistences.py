@@ -30,6 +30,7 @@ from buildstate.stores.bundles import (
 )
 from buildstate.stores.contracts import Area, Blob, Place, Store
 from buildstate.stores.indexes import Index
+from buildstate.stores.keyrings import KeyUnusable
 
 AT_ONCE = 16
 """How many states are read at the same time for a listing."""
@@ -106,7 +107,7 @@ class StatePersistence:
             path = _current(area, namespace, uid)
             blob = await self._store.read(path)
             if blob is not None:
-                found = opened(blob.data, namespace, uid)
+                found = opened(blob, namespace, uid)
                 if isinstance(found, StateDamage):
                     return await self._repair(area, namespace, uid, found, blob)
                 return await self._with_history(area, namespace, uid, found, None)
@@ -172,7 +173,7 @@ class StatePersistence:
         area = Area.ARCHIVED if state["status"] == "Archived" else Area.ACTIVE
         path = _current(area, namespace, uid)
         blob = await self._store.read(path)
-        known = opened(blob.data, namespace, uid) if blob else None
+        known = opened(blob, namespace, uid) if blob else None
         before = None if isinstance(known, StateDamage) else known
         if before and before["state"]["sequence"] > state["sequence"]:
             message = f"the store has sequence {before['state']['sequence']} of it already"
@@ -201,7 +202,7 @@ class StatePersistence:
         path = _current(area, namespace, uid)
         for backup in reversed(await self._store.list(_backups(namespace, uid))):
             kept = await self._store.read(backup)
-            found = opened(kept.data, namespace, uid) if kept else None
+            found = opened(kept, namespace, uid) if kept else None
             if found is None or isinstance(found, StateDamage):
                 continue
             document = archived(found) if area is Area.ARCHIVED else found
@@ -228,9 +229,13 @@ class StatePersistence:
         self, place: Place, gate: asyncio.Semaphore
     ) -> StateSummary | StateDamage | None:
         path = _current(place.area, place.namespace, place.uid)
-        async with gate:
-            blob = await self._store.read(path)
-        found = opened(blob.data, place.namespace, place.uid) if blob else None
+        try:
+            async with gate:
+                blob = await self._store.read(path)
+        except KeyUnusable as error:
+            # A key that is missing hides some builds, and not all of them.
+            return StateDamage(error.reason, str(error), place.namespace, place.uid)
+        found = opened(blob, place.namespace, place.uid) if blob else None
         if found is None or isinstance(found, StateDamage):
             return found
         return summary_of(found, place.area)

@@ -53,6 +53,11 @@ class DocumentStore(ABC):
             return None
         return Record(name, manifest.data, payload.data)
 
+    async def manifest(self, place: Place, name: str) -> bytes | None:
+        """Give the manifest of one checkpoint alone, or None where there is none."""
+        blob = await self.read(paths.manifest(place, name))
+        return blob.data if blob else None
+
     async def names(self, place: Place) -> list[str]:
         """Name the checkpoints of a build, sorted as texts: complete and incomplete ones."""
         found = map(paths.checkpoint_of, await self.list(paths.checkpoints(place)))

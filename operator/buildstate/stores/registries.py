@@ -1,5 +1,6 @@
 """The stores that the platform team configured, by name: a file says them, and nobody's object."""
 
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,10 +14,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pydantic.alias_generators import to_camel
 
 from buildstate.kube.ports import KeepingKube
+from buildstate.stores.ciphers import Entropy
 from buildstate.stores.clouds import Bucket, CloudStore
 from buildstate.stores.configmaps import ConfigMapStore
 from buildstate.stores.contracts import Store
 from buildstate.stores.decorators import Operation, Retrying, Telling
+from buildstate.stores.keyrings import NO_KEYS, DirectoryKeyring, Keyring
+from buildstate.stores.sealings import Sealing
 from buildstate.stores.volumes import VolumeStore
 
 StoreName = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
@@ -149,10 +153,22 @@ class UnknownStore:
 
 
 class Registry:
-    """The stores by their names."""
+    """The stores by their names, and the keyring that goes with them.
 
-    def __init__(self, default: str, stores: Sequence[Store]) -> None:
+    `is_encrypted` says that all that is stored must be.
+    """
+
+    def __init__(
+        self,
+        default: str,
+        stores: Sequence[Store],
+        keyring: Keyring = NO_KEYS,
+        *,
+        is_encrypted: bool = False,
+    ) -> None:
         self.default = default
+        self.keyring = keyring
+        self.is_encrypted = is_encrypted
         self._stores = {store.name: store for store in stores}
 
     @property
@@ -177,13 +193,25 @@ def open_stores(
     kube: KeepingKube,
     namespace: str,
     tell: Callable[[Operation], None] = lambda _operation: None,
+    entropy: Entropy = os.urandom,
 ) -> Registry:
-    """Open every store, with patience around it, and telling of what it is asked.
+    """Open every store with its keyring, patient, telling of what it is asked, and encrypting.
 
     Nothing is asked of them yet. `namespace` is our own, for the index of a ConfigMap store.
     """
-    stores = (_opened(each, kube, namespace) for each in config.stores)
-    return Registry(config.default, [Telling(Retrying(store), tell) for store in stores])
+    encryption = config.encryption
+    keyring = DirectoryKeyring(encryption.keyring, encryption.active_key) if encryption else NO_KEYS
+    is_encrypted = encryption is not None
+    stores = [
+        Sealing(
+            Telling(Retrying(_opened(each, kube, namespace)), tell),
+            keyring,
+            entropy,
+            must_be_encrypted=is_encrypted,
+        )
+        for each in config.stores
+    ]
+    return Registry(config.default, stores, keyring, is_encrypted=is_encrypted)
 
 
 def _opened(config: StoreConfig, kube: KeepingKube, namespace: str) -> Store:
