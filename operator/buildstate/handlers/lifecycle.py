@@ -5,15 +5,11 @@ from typing import Any
 
 import kopf
 
-from buildstate.domain.names import MANAGED_BY, MANAGED_BY_LABEL
 from buildstate.engine.inboxes import Inbox
 from buildstate.handlers import watches
 from buildstate.handlers.storages import NoDiffBase, NoProgress
 from buildstate.kube.connections import Connection
-
-SERVER_TIMEOUT = 290
-SILENCE_TIMEOUT = 70
-
+from buildstate.kube.watches import SERVER_SECONDS, SILENCE_SECONDS
 
 Prime = Callable[[], Awaitable[None]]
 
@@ -69,10 +65,9 @@ def configure(settings: kopf.OperatorSettings) -> None:
     settings.queueing.idle_timeout = 2.0
     settings.watching.chunk_size = 500
     settings.watching.initial_streaming = False
-    settings.watching.inactivity_timeout = SILENCE_TIMEOUT
-    settings.watching.server_timeout = SERVER_TIMEOUT
+    settings.watching.inactivity_timeout = SILENCE_SECONDS
+    settings.watching.server_timeout = SERVER_SECONDS
     settings.watching.reconnect_backoff = 0.1
-    settings.watching.label_selectors["", "v1", "pods"] = f"{MANAGED_BY_LABEL}={MANAGED_BY}"
     settings.networking.request_timeout = 30
     settings.networking.connect_timeout = 5
     settings.networking.enforce_retry_after = True
