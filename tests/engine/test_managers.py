@@ -15,7 +15,7 @@ from buildstate.domain.states import BuildState
 from buildstate.engine.caches import Cache
 from buildstate.engine.managers import StateManager, TransitionManager
 from buildstate.engine.observe import Observer
-from buildstate.engine.reconcile import reconcile
+from buildstate.engine.reconcile import SETTLED_AFTER, reconcile
 from buildstate.engine.reports import Reporter
 from buildstate.engine.validators import StateValidator
 from buildstate.kube.ports import Document, Key, Resource
@@ -198,8 +198,19 @@ async def test_without_a_state_nothing_is_done() -> None:
 
 async def test_the_intent_is_written_before_its_effect() -> None:
     engine = Engine(a_build().in_phase(BuildPhase.INIT).document(1, **SPEC))
-    assert 0 == await reconcile(KEY, engine.manager)
+    await reconcile(KEY, engine.manager)
     assert ["replace", "create"] == engine.verbs()
+
+
+async def test_what_was_asked_for_is_given_time_to_answer() -> None:
+    engine = Engine(a_build().in_phase(BuildPhase.INIT).document(1, **SPEC))
+    assert SETTLED_AFTER == await reconcile(KEY, engine.manager)
+
+
+async def test_a_write_that_asks_for_nothing_is_followed_by_the_next_pass_at_once() -> None:
+    engine = Engine(a_document())
+    assert 0 == await reconcile(KEY, engine.manager)
+    assert ["replace"] == engine.verbs()
 
 
 async def test_what_a_write_forgets_is_released_before_it() -> None:

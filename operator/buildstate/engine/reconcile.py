@@ -3,6 +3,9 @@
 from buildstate.engine.managers import StateManager
 from buildstate.kube.ports import Key
 
+SETTLED_AFTER = 1.0
+"""Seconds in which what was asked for mostly answers with an event. If it does not, we look."""
+
 
 async def reconcile(key: Key, manager: StateManager) -> float | None:
     """Bring one build a step closer to what it asks for.
@@ -19,4 +22,8 @@ async def reconcile(key: Key, manager: StateManager) -> float | None:
         return 0  # What was not released must not be forgotten.
     observed = await manager.commit(observed, decision.state)
     has_news = await manager.act(decision.needs, observed)
-    return 0 if decision.state is not None or has_news else decision.wake_after
+    if has_news:
+        return 0
+    if decision.state is None:
+        return decision.wake_after
+    return SETTLED_AFTER if decision.needs else 0
