@@ -77,8 +77,9 @@ async def assemble(settings: Settings) -> Operator:
 
     connection = await connect([tracing(told)])
     kube = KubeClient(connection, settings.namespaces, metrics.requested)
-    cache, validator, outbox = Cache(), StateValidator(metrics.validated), EventOutbox(kube)
+    cache, validator = Cache(), StateValidator(metrics.validated)
     queue: WorkQueue[Key] = WorkQueue(observe_wait=metrics.waited)
+    outbox = EventOutbox(kube, queue.is_calm)
     observer, reporter = Observer(cache, kube, validator), Reporter(metrics, outbox)
     manager = StateManager(
         observer=observer,

@@ -3,7 +3,7 @@
 from buildstate.engine.managers import StateManager
 from buildstate.kube.ports import Key
 
-SETTLED_AFTER = 1.0
+SETTLED_AFTER = 5.0
 """Seconds in which what was asked for mostly answers with an event. If it does not, we look."""
 
 

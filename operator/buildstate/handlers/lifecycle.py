@@ -62,7 +62,7 @@ def configure(settings: kopf.OperatorSettings) -> None:
     settings.persistence.diffbase_storage = NoDiffBase()
     settings.persistence.progress_storage = NoProgress()
     # Between a task for each event (0.5 s) and a task for each object for long (kopf's 5 s).
-    settings.queueing.idle_timeout = 2.0
+    settings.queueing.idle_timeout = 5.0
     settings.watching.chunk_size = 500
     settings.watching.initial_streaming = False
     settings.watching.inactivity_timeout = SILENCE_SECONDS
