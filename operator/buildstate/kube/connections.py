@@ -1,4 +1,4 @@
-"""How to reach the API server: one pool of connections for the engine and for kopf's watches."""
+"""How to reach the API server: one pool of connections for our requests and for kopf."""
 
 import os
 from collections.abc import Awaitable, Callable, Sequence
