@@ -77,9 +77,8 @@ async def assemble(settings: Settings) -> Operator:
 
     connection = await connect([tracing(told)])
     kube = KubeClient(connection, settings.namespaces, metrics.requested)
-    cache, validator = Cache(), StateValidator(metrics.validated)
+    cache, validator, outbox = Cache(), StateValidator(metrics.validated), EventOutbox(kube)
     queue: WorkQueue[Key] = WorkQueue(observe_wait=metrics.waited)
-    outbox = EventOutbox(kube, queue.is_calm)
     observer, reporter = Observer(cache, kube, validator), Reporter(metrics, outbox)
     manager = StateManager(
         observer=observer,

@@ -44,34 +44,6 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return seconds
 
 
-async def test_while_builds_are_at_work_an_event_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outboxes, "PAUSE", 0.0)
-    kube, calm = RecordingKube(), False
-    outbox = EventOutbox(kube, lambda: calm)
-    outbox.put(an_event("a"))
-    sending = asyncio.create_task(outbox.run())
-    for _ in range(20):
-        await asyncio.sleep(0)
-    before = list(kube.calls)
-    calm = True
-    for _ in range(20):
-        await asyncio.sleep(0)
-    sending.cancel()
-    assert (0, 1) == (len(before), len(kube.calls))
-
-
-async def test_an_event_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outboxes, "PATIENCE", 0.0)
-    kube = RecordingKube()
-    outbox = EventOutbox(kube, lambda: False)
-    outbox.put(an_event("a"))
-    sending = asyncio.create_task(outbox.run())
-    for _ in range(20):
-        await asyncio.sleep(0)
-    sending.cancel()
-    assert 1 == len(kube.calls)
-
-
 async def test_events_are_sent_in_their_order() -> None:
     assert ["a", "b", "c"] == await sent(RecordingKube(), "a", "b", "c")
 

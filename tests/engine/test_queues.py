@@ -150,14 +150,3 @@ async def test_the_time_in_the_queue_is_told() -> None:
     await queue.get()
     assert 1 == len(waits)
     assert 0 <= waits[0] < 5
-
-
-async def test_it_is_calm_once_nothing_waits_and_nothing_is_worked_on() -> None:
-    queue = a_queue()
-    found = [queue.is_calm()]
-    queue.add("a")
-    found.append(queue.is_calm())
-    await queue.get()
-    found.append(queue.is_calm())
-    queue.done("a")
-    assert [True, False, False, True] == [*found, queue.is_calm()]

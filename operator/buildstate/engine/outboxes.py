@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
 from typing import Any
 
 from buildstate.domain.errors import AlreadyExists, BuildStateError, Transient
@@ -12,38 +11,27 @@ logger = logging.getLogger(__name__)
 
 CAPACITY = 10_000
 ATTEMPTS = 3
-PATIENCE = 30.0
-"""Seconds that an Event lets builds go first: their status is what others wait for."""
-
-PAUSE = 0.1
 
 
 class EventOutbox:
     """A bounded queue of Events; what does not fit, or is refused, is dropped and said so."""
 
-    def __init__(self, kube: Kube, is_calm: Callable[[], bool] = lambda: True) -> None:
+    def __init__(self, kube: Kube) -> None:
         self._kube = kube
-        self._is_calm = is_calm
-        self._waiting: asyncio.Queue[tuple[float, dict[str, Any]]] = asyncio.Queue(CAPACITY)
+        self._waiting: asyncio.Queue[dict[str, Any]] = asyncio.Queue(CAPACITY)
 
     def put(self, event: dict[str, Any]) -> None:
         """Take one Event to send."""
         try:
-            self._waiting.put_nowait((asyncio.get_running_loop().time(), event))
+            self._waiting.put_nowait(event)
         except asyncio.QueueFull:
             logger.warning("an Event was dropped: %s", event["message"])
 
     async def run(self) -> None:
         """Send what comes, one after the other, for ever."""
         while True:
-            since, event = await self._waiting.get()
-            await self._let_builds_pass(since + PATIENCE)
+            event = await self._waiting.get()
             await self._send(event)
-
-    async def _let_builds_pass(self, limit: float) -> None:
-        loop = asyncio.get_running_loop()
-        while not self._is_calm() and loop.time() < limit:  # noqa: ASYNC110 - seldom, and only at work
-            await asyncio.sleep(PAUSE)
 
     async def _send(self, event: dict[str, Any]) -> None:
         for attempt in range(ATTEMPTS):

@@ -37,10 +37,6 @@ class WorkQueue(Generic[K]):
         """Count the keys that wait for a worker."""
         return self._ready.qsize()
 
-    def is_calm(self) -> bool:
-        """Say whether no key waits for a worker or has one."""
-        return not self._since and not self._working
-
     def add(self, key: K) -> None:
         """Mark `key` as dirty; once is enough."""
         if key in self._working:
