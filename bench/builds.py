@@ -26,7 +26,7 @@ def document(namespace: str, name: str) -> dict[str, Any]:
 @asynccontextmanager
 async def ours(connection: Connection, namespace: str) -> AsyncIterator[Build]:
     """Give the operator's way to build in that namespace."""
-    kube = KubeClient(connection.api)
+    kube = KubeClient(connection)
     async with Watch(connection, Resource.BUILDS, "COMPLETE") as watch:
 
         async def build(name: str) -> None:

@@ -15,7 +15,7 @@ PHASES = ("setup", "build", "test", "cleanup")
 @asynccontextmanager
 async def floor(connection: Connection, namespace: str) -> AsyncIterator[Build]:
     """Give the floor's way to build in that namespace."""
-    kube = KubeClient(connection.api)
+    kube = KubeClient(connection)
     async with Watch(connection, Resource.PODS, "Succeeded") as watch:
 
         async def build(name: str) -> None:

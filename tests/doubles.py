@@ -8,7 +8,7 @@ from tests.worlds import NOW
 
 from buildstate.domain.observed import Observed
 from buildstate.domain.states import BuildState, Transition
-from buildstate.kube.ports import Document, Key, Resource
+from buildstate.kube.ports import Document, Key, Listing, Resource
 
 Call = tuple[Any, ...]
 
@@ -39,9 +39,10 @@ class RecordingKube:
         if error is not None:
             raise error
 
-    async def list_all(self, resource: Resource, *, metadata_only: bool = False) -> list[Document]:
+    async def list_all(self, resource: Resource, *, metadata_only: bool = False) -> Listing:
         self._called("list", resource, metadata_only)
-        return [document for (kind, _), document in self.objects.items() if kind is resource]
+        found = [document for (kind, _), document in self.objects.items() if kind is resource]
+        return Listing(found, {"": "99"})
 
     async def get(self, resource: Resource, key: Key) -> Document | None:
         self._called("get", resource, key)

@@ -5,7 +5,7 @@ import functools
 import logging
 import os
 import random
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -28,8 +28,9 @@ from buildstate.engine.vaults import Vaults
 from buildstate.handlers import lifecycle
 from buildstate.kube.client import KubeClient
 from buildstate.kube.connections import Connection, connect
-from buildstate.kube.ports import Key
+from buildstate.kube.ports import Key, Resource
 from buildstate.kube.traces import Request, tracing
+from buildstate.kube.watches import Positions, Watch
 from buildstate.settings import Settings
 from buildstate.stores.registries import BadStores, StoresConfig, open_stores, stores_of
 from buildstate.telemetry.health import WatchHealth
@@ -59,6 +60,8 @@ class Operator:
     outbox: EventOutbox
     metrics: Metrics
     health: WatchHealth
+    told: Callable[[Request], None]
+    primed: asyncio.Future[Positions]
 
 
 async def run(settings: Settings) -> None:
@@ -84,7 +87,7 @@ async def assemble(settings: Settings) -> Operator:
         health.told(request)
 
     connection = await connect([tracing(told)])
-    kube = KubeClient(connection.api, settings.namespaces, metrics.requested)
+    kube = KubeClient(connection, settings.namespaces, metrics.requested)
     cache, outbox = Cache(), EventOutbox(kube)
     queue: WorkQueue[Key] = WorkQueue(observe_wait=metrics.waited)
     mirrors: WorkQueue[Key] = WorkQueue()
@@ -106,6 +109,8 @@ async def assemble(settings: Settings) -> Operator:
         outbox=outbox,
         metrics=metrics,
         health=health,
+        told=told,
+        primed=asyncio.get_running_loop().create_future(),
     )
 
 
@@ -167,6 +172,7 @@ def _tasks(operator: Operator) -> list[asyncio.Task[None]]:
         asyncio.create_task(_flush(operator), name="indexes"),
         asyncio.create_task(operator.outbox.run(), name="events"),
         asyncio.create_task(_sweep(operator), name="sweep"),
+        asyncio.create_task(_follow_pods(operator), name="pods"),
         asyncio.create_task(_watch(operator), name="kopf"),
     ]
 
@@ -177,15 +183,35 @@ def _watch(operator: Operator) -> Coroutine[Any, Any, None]:
     return lifecycle.operate(operator.connection, inbox, prime, operator.settings.namespaces)
 
 
+async def _follow_pods(operator: Operator) -> None:
+    """Follow the Pods from where the first list ended."""
+    watch = Watch(
+        operator.connection,
+        Resource.PODS,
+        taken=Inbox(operator.cache, operator.queue).pod,
+        catch_up=functools.partial(_catch_up, operator),
+        told=operator.told,
+    )
+    await watch.run(await operator.primed)
+
+
+async def _catch_up(operator: Operator) -> Positions:
+    mended = await sweeps.catch_up(operator.cache, operator.kube)
+    _look_at(operator, mended.dirty)
+    return mended.pod_versions
+
+
 async def _prime(operator: Operator) -> None:
-    for key in await _patiently(operator):
-        operator.queue.add(key)
+    mended = await _patiently(operator)
+    _look_at(operator, mended.dirty)
+    for key in mended.dirty:
         operator.mirrors.add(key)
         operator.manager.recovery_handler.suspects.add(key)
+    operator.primed.set_result(mended.pod_versions)
     logger.info("the cache is filled", extra={"builds": operator.cache.count()})
 
 
-async def _patiently(operator: Operator) -> list[Key]:
+async def _patiently(operator: Operator) -> sweeps.Mended:
     """Give what filling the cache gives, however long the API server takes to be there."""
     while True:
         try:
@@ -193,6 +219,11 @@ async def _patiently(operator: Operator) -> list[Key]:
         except BuildStateError as error:
             logger.warning("the cluster is not there yet, trying again: %s", error)
             await asyncio.sleep(PRIME_AGAIN_AFTER)
+
+
+def _look_at(operator: Operator, keys: list[Key]) -> None:
+    for key in keys:
+        operator.queue.add(key)
 
 
 async def _sweep(operator: Operator) -> None:
@@ -203,8 +234,7 @@ async def _sweep(operator: Operator) -> None:
         except BuildStateError as error:
             logger.warning("the sweep failed, the next one may not: %s", error)
             continue
-        for key in changed:
-            operator.queue.add(key)
+        _look_at(operator, changed)
         await _collect(operator)
 
 

@@ -192,7 +192,7 @@ async def in_cluster(cluster: Cluster) -> AsyncIterator[ConfigMapStore]:
     """The ConfigMap store as cluster-admin."""
     os.environ["KUBECONFIG"] = str(cluster.kubeconfig)
     connection = await connect([])
-    yield ConfigMapStore("configmap", KubeClient(connection.api), NAMESPACE)
+    yield ConfigMapStore("configmap", KubeClient(connection), NAMESPACE)
     await connection.close()
 
 

@@ -210,8 +210,14 @@ async def test_without_a_state_nothing_is_done() -> None:
 
 async def test_the_intent_is_written_before_its_effect() -> None:
     engine = Engine(a_build().in_phase(BuildPhase.INIT).document(1, **SPEC))
-    assert 0 == await reconcile(KEY, engine.manager)
+    await reconcile(KEY, engine.manager)
     assert ["replace", "create"] == engine.verbs()
+
+
+async def test_a_write_is_followed_by_the_next_pass_at_once() -> None:
+    engine = Engine(a_document())
+    assert 0 == await reconcile(KEY, engine.manager)
+    assert ["replace"] == engine.verbs()
 
 
 async def test_what_a_write_forgets_is_released_before_it() -> None:

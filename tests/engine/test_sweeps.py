@@ -2,9 +2,9 @@ from tests.doubles import RecordingKube
 from tests.worlds import NAME, NAMESPACE, UID, a_document, a_pod_document
 
 from buildstate.engine.caches import Cache
-from buildstate.engine.sweeps import prime, sweep
+from buildstate.engine.sweeps import catch_up, prime, sweep
 from buildstate.kube import pods
-from buildstate.kube.ports import Document, Key, Resource
+from buildstate.kube.ports import Document, Key, Listing, Resource
 
 KEY = Key(NAMESPACE, NAME)
 POD = Key(NAMESPACE, "p")
@@ -31,7 +31,7 @@ async def test_priming_takes_everything_in_and_pods_first() -> None:
         {Resource.BUILDS: [a_document()], Resource.PODS: [a_pod_document("p")]},
     )
     cache = Cache()
-    assert [KEY] == await prime(cache, kube)
+    assert ([KEY], {"": "99"}) == await prime(cache, kube)
     assert [("list", Resource.PODS, False), ("list", Resource.BUILDS, False)] == kube.calls
     assert 1 == len(cache.pods(UID))
 
@@ -55,10 +55,8 @@ async def test_what_only_seems_to_be_a_ghost_stays() -> None:
     class Lagging(RecordingKube):
         """Lists nothing, but has it."""
 
-        async def list_all(
-            self, resource: Resource, *, metadata_only: bool = False
-        ) -> list[Document]:
-            return []
+        async def list_all(self, resource: Resource, *, metadata_only: bool = False) -> Listing:
+            return Listing([], {})
 
     kube = Lagging({Resource.BUILDS: [a_document()], Resource.PODS: [a_pod_document("p")]})
     cache = a_cache(a_document(), pod=a_pod_document("p"))
@@ -98,3 +96,17 @@ async def test_a_pod_of_nobody_is_passed_over() -> None:
     del stranger["metadata"]["ownerReferences"]
     kube = RecordingKube({Resource.PODS: [stranger]})
     assert [] == await sweep(Cache(), kube)
+
+
+async def test_after_a_gap_a_pod_that_vanished_in_it_is_dropped_after_a_live_look() -> None:
+    kube = RecordingKube({Resource.BUILDS: [a_document(7)]})
+    cache = a_cache(a_document(5), pod=a_pod_document("p"))
+    assert ([KEY], {"": "99"}) == await catch_up(cache, kube)
+    assert ([POD], ()) == (gets(kube), cache.pods(UID))
+
+
+async def test_after_a_gap_what_came_in_it_is_taken_in() -> None:
+    kube = RecordingKube({Resource.PODS: [a_pod_document("p")]})
+    cache = a_cache(a_document())
+    assert [KEY] == (await catch_up(cache, kube)).dirty
+    assert [("list", Resource.PODS, True), ("get", Resource.PODS, POD)] == kube.calls

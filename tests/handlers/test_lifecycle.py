@@ -80,8 +80,3 @@ def test_a_silent_watch_is_given_up_before_the_probe_gives_up(
     assert server is not None
     assert silence is not None
     assert server + silence < REOPENED_WITHIN
-
-
-def test_only_our_pods_are_watched(settings: kopf.OperatorSettings) -> None:
-    selector = settings.watching.label_selectors["", "v1", "pods"]
-    assert "app.kubernetes.io/managed-by=buildstate-operator" == selector

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from aiohttp import web
+from aiohttp import ClientTimeout, web
 from aiohttp.test_utils import TestServer
 from kubernetes.aio.client import Configuration
 from tests.worlds import NAME, NAMESPACE, a_document
@@ -90,7 +90,7 @@ async def line() -> AsyncIterator[Line]:
         told: list[Request] = []
 
         def connect(*namespaces: str) -> KubeClient:
-            return KubeClient(connection.api, namespaces, told.append)
+            return KubeClient(connection, namespaces, told.append)
 
         yield Line(api, connect(), told, connect)
         await connection.close()
@@ -174,7 +174,7 @@ async def test_what_may_not_be_deleted_is_an_error(line: Line) -> None:
 async def test_a_long_list_comes_in_chunks(line: Line) -> None:
     line.server.says({"metadata": {"continue": "token/1"}, "items": [{"n": 1}, {"n": 2}]})
     line.server.says({"metadata": {"continue": ""}, "items": [{"n": 3}]})
-    assert [{"n": 1}, {"n": 2}, {"n": 3}] == await line.kube.list_all(Resource.BUILDS)
+    assert [{"n": 1}, {"n": 2}, {"n": 3}] == (await line.kube.list_all(Resource.BUILDS)).items
     assert [{"limit": "500"}, {"limit": "500", "continue": "token/1"}] == [
         dict(request.query) for request in line.server.asked
     ]
@@ -196,8 +196,10 @@ async def test_a_list_of_names_asks_for_nothing_else(line: Line) -> None:
 
 async def test_each_namespace_that_is_served_is_listed(line: Line) -> None:
     for number in (1, 2):
-        line.server.says({"metadata": {}, "items": [{"n": number}]})
-    assert [{"n": 1}, {"n": 2}] == await line.connect("a", "b").list_all(Resource.PODS)
+        metadata = {"resourceVersion": str(number)}
+        line.server.says({"metadata": metadata, "items": [{"n": number}]})
+    listing = await line.connect("a", "b").list_all(Resource.PODS)
+    assert ([{"n": 1}, {"n": 2}], {"a": "1", "b": "2"}) == listing
     assert ["/api/v1/namespaces/a/pods", "/api/v1/namespaces/b/pods"] == [
         request.path for request in line.server.asked
     ]
@@ -243,7 +245,7 @@ async def test_nothing_is_sent_twice_by_itself(line: Line) -> None:
 async def test_a_server_that_does_not_answer_may_answer_later(
     line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client, "REQUEST_SECONDS", 0.02)
+    monkeypatch.setattr(client, "REQUEST_TIMEOUT", ClientTimeout(total=0.02))
     line.server.sleeps = True
     with pytest.raises(Transient, match=r"^GET /apis/.*/demo: .*Timeout"):
         await line.kube.get(Resource.BUILDS, KEY)
@@ -258,7 +260,7 @@ async def test_a_line_that_breaks_may_hold_later(line: Line) -> None:
 async def test_a_failure_does_not_tell_the_token_of_a_list(
     line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client, "REQUEST_SECONDS", 0.02)
+    monkeypatch.setattr(client, "REQUEST_TIMEOUT", ClientTimeout(total=0.02))
     line.server.sleeps = True
     with pytest.raises(Transient) as error:
         await line.kube.list_all(Resource.PODS)
@@ -270,7 +272,7 @@ async def test_each_request_is_told(line: Line, monkeypatch: pytest.MonkeyPatch)
     await line.kube.create(Resource.PODS, POD)
     line.server.says({"reason": "NotFound"}, 404)
     await line.kube.get(Resource.BUILDS, KEY)
-    monkeypatch.setattr(client, "REQUEST_SECONDS", 0.02)
+    monkeypatch.setattr(client, "REQUEST_TIMEOUT", ClientTimeout(total=0.02))
     line.server.sleeps = True
     with pytest.raises(Transient):
         await line.kube.delete(Resource.PODS, KEY)

@@ -40,6 +40,9 @@ _WIRE_NAMES: Mapping[Any, tuple[tuple[str, str], ...]] = {
     for model, domain in _DOMAIN.items()
 }
 
+_PLAIN = frozenset({str, int, bool})
+"""Most of a document; asking for them first halves the cost."""
+
 
 def spec_of(build: Document) -> specs.BuildSpec:
     """Give the intent of a build as it came from the API server.
@@ -91,6 +94,8 @@ def unreadable(error: ValidationError) -> Violation:
 
 
 def _lower(value: Any) -> Any:
+    if type(value) in _PLAIN:
+        return value
     names = _WIRE_NAMES.get(type(value))
     if names is not None:
         return {

@@ -11,6 +11,8 @@ from typing import Any
 
 DIGEST_FIELD = "digest"
 
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
 
 def canonical(document: Mapping[str, Any]) -> bytes:
     """Give the one byte string of `document`: UTF-8, keys sorted, no space.
@@ -18,8 +20,7 @@ def canonical(document: Mapping[str, Any]) -> bytes:
     Raises ValueError where the document holds a float or a text that is not valid Unicode.
     """
     _refuse_floats(document)
-    text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return text.encode()
+    return _ENCODER.encode(document).encode()
 
 
 def digest(document: Mapping[str, Any]) -> str:
@@ -37,11 +38,13 @@ def verify(document: Mapping[str, Any]) -> bool:
 
 
 def _refuse_floats(value: object) -> None:
+    if isinstance(value, (str, int)):
+        return
     if isinstance(value, float):
         message = f"a document holds no floats, but it has {value}"
         raise ValueError(message)  # noqa: TRY004 - the value is wrong, not the caller's type
     inner = value.values() if isinstance(value, Mapping) else value
-    if isinstance(inner, str) or not hasattr(inner, "__iter__"):
+    if not hasattr(inner, "__iter__"):
         return
     for item in inner:
         _refuse_floats(item)

@@ -5,6 +5,7 @@ create of the same effect is answered with AlreadyExists.
 """
 
 import re
+from functools import lru_cache
 from hashlib import sha256
 
 from buildstate.domain.phases import BuildPhase
@@ -30,6 +31,7 @@ MAX_BUILD_NAME = 63
 _READABLE = 40
 
 
+@lru_cache(maxsize=1024)
 def pod_name(build: str, uid: str, phase: BuildPhase, sequence: int, attempt: int) -> str:
     """Name the Pod of one attempt: `sequence` is that of the transition that entered the phase."""
     return f"{_stem(build)}-{phase.lower()}-{_short(uid, sequence, attempt)}"

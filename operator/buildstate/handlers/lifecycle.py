@@ -5,15 +5,11 @@ from typing import Any
 
 import kopf
 
-from buildstate.domain.names import MANAGED_BY, MANAGED_BY_LABEL
 from buildstate.engine.inboxes import Inbox
 from buildstate.handlers import watches
 from buildstate.handlers.storages import NoDiffBase, NoProgress
 from buildstate.kube.connections import Connection
-
-SERVER_TIMEOUT = 290
-SILENCE_TIMEOUT = 70
-
+from buildstate.kube.watches import SERVER_SECONDS, SILENCE_SECONDS
 
 Prime = Callable[[], Awaitable[None]]
 
@@ -66,13 +62,12 @@ def configure(settings: kopf.OperatorSettings) -> None:
     settings.persistence.diffbase_storage = NoDiffBase()
     settings.persistence.progress_storage = NoProgress()
     # Between a task for each event (0.5 s) and a task for each object for long (kopf's 5 s).
-    settings.queueing.idle_timeout = 2.0
+    settings.queueing.idle_timeout = 5.0
     settings.watching.chunk_size = 500
     settings.watching.initial_streaming = False
-    settings.watching.inactivity_timeout = SILENCE_TIMEOUT
-    settings.watching.server_timeout = SERVER_TIMEOUT
+    settings.watching.inactivity_timeout = SILENCE_SECONDS
+    settings.watching.server_timeout = SERVER_SECONDS
     settings.watching.reconnect_backoff = 0.1
-    settings.watching.label_selectors["", "v1", "pods"] = f"{MANAGED_BY_LABEL}={MANAGED_BY}"
     settings.networking.request_timeout = 30
     settings.networking.connect_timeout = 5
     settings.networking.enforce_retry_after = True

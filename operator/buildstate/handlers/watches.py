@@ -1,4 +1,4 @@
-"""What kopf tells us: that a build or a Pod changed. No decision is made here."""
+"""What kopf tells us: that a build changed. No decision is made here."""
 
 from typing import Any
 
@@ -9,12 +9,8 @@ from buildstate.engine.inboxes import Inbox
 
 
 def register(registry: kopf.OperatorRegistry, inbox: Inbox) -> None:
-    """Watch builds and Pods."""
+    """Watch builds."""
 
     @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)
     async def build_changed(event: kopf.RawEvent, **_: Any) -> None:
         inbox.build(event["type"], dict(event["object"]))
-
-    @kopf.on.event("", "v1", "pods", registry=registry)
-    async def pod_changed(event: kopf.RawEvent, **_: Any) -> None:
-        inbox.pod(event["type"], dict(event["object"]))

@@ -1,4 +1,4 @@
-"""How to reach the API server: one pool of connections for the engine and for kopf's watches."""
+"""How to reach the API server: one pool of connections for our requests and for kopf."""
 
 import os
 from collections.abc import Awaitable, Callable, Sequence
@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import aiohttp
 from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, Configuration
+from yarl import URL
 
 POOL_SIZE = 100
 _READ_BUFFER = 2**21
@@ -19,23 +20,51 @@ class NoCluster(Exception):
 
 
 class Connection:
-    """The client for the engine and sessions for kopf, over one pool.
+    """Our own requests, and sessions for kopf, over one pool.
 
-    Only the sessions are traced: the client tells of its requests itself, which costs less.
+    Only kopf's sessions are traced: we tell of our requests ourselves, which costs less.
     """
 
     def __init__(self, configuration: Configuration, traces: Sequence[aiohttp.TraceConfig]) -> None:
         self._traces = list(traces)
         self._configuration = configuration
-        self.api = ApiClient(configuration)
-        self._pool = aiohttp.TCPConnector(limit=POOL_SIZE, ssl=self.api.rest_client.ssl_context)
-        # Reading proxy settings from the environment at each request costs more than the request.
-        configuration.client_session_kwargs = {"connector": self._pool, "trust_env": False}
+        tls = ApiClient(configuration).rest_client.ssl_context
+        self._pool = aiohttp.TCPConnector(limit=POOL_SIZE, ssl=tls)
+        self._server_name = configuration.tls_server_name or None
+        self._own = aiohttp.ClientSession(
+            connector=self._pool,
+            connector_owner=False,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            read_bufsize=_READ_BUFFER,
+            proxy=configuration.proxy,
+        )
 
     @property
     def server(self) -> str:
         """The address of the API server."""
         return str(self._configuration.host)
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - it is handed on
+        accept: str = "application/json",
+        data: bytes | None = None,
+    ) -> aiohttp.ClientResponse:
+        """Send a request; give its answer as soon as that begins, to be read or closed."""
+        headers = {"Accept": accept, **await bearer(self._configuration)}
+        if data is not None:
+            kind = "merge-patch+json" if method == "PATCH" else "json"
+            headers["Content-Type"] = f"application/{kind}"
+        return await self._own.request(
+            method,
+            URL(self.server + path, encoded=True),
+            headers=headers,
+            data=data,
+            timeout=timeout,
+            server_hostname=self._server_name,
+        )
 
     def session(self) -> aiohttp.ClientSession:
         """Give a new session; whoever asked for it closes it."""
@@ -48,8 +77,8 @@ class Connection:
         )
 
     async def close(self) -> None:
-        """Close the client, and the pool under it."""
-        await self.api.close()
+        """Close the pool, and what was asked over it."""
+        await self._own.close()
         await self._pool.close()
 
 

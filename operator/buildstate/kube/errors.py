@@ -1,8 +1,9 @@
 """From the answers of the API server to our own errors: may asking again help, or not?"""
 
-import json
 from collections.abc import Mapping
 from typing import Any
+
+import orjson
 
 from buildstate.domain.errors import (
     AlreadyExists,
@@ -34,7 +35,7 @@ def error_of(status: int, body: bytes, retry_after: str | None) -> BuildStateErr
 
 def _parsed(body: bytes) -> Mapping[str, Any]:
     try:
-        answer = json.loads(body)
+        answer = orjson.loads(body)
     except ValueError:
         return {}
     return answer if isinstance(answer, Mapping) else {}

@@ -29,6 +29,13 @@ class Resource(Enum):
     NAMESPACES = ("/api/v1", "namespaces")
 
 
+class Listing(NamedTuple):
+    """All objects of ours, and for each namespace the resourceVersion that they are as of."""
+
+    items: list[Document]
+    versions: dict[str, str]
+
+
 class Clock(Protocol):
     """Where the time comes from."""
 
@@ -43,7 +50,7 @@ class Kube(Protocol):
     `QuotaExceeded` while there is no room) and `Permanent` when it cannot.
     """
 
-    async def list_all(self, resource: Resource, *, metadata_only: bool = False) -> list[Document]:
+    async def list_all(self, resource: Resource, *, metadata_only: bool = False) -> Listing:
         """Give every object of ours, in chunks under the hood."""
 
     async def get(self, resource: Resource, key: Key) -> Document | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from buildstate.kube.traces import Request
 
 REOPENED_WITHIN = 420.0
-"""Seconds: the server's 290 s, kopf's 70 s of silence, and some time to try."""
+"""Seconds: the server's 290 s, 70 s of silence, and some time to try."""
 
 FAILING_FOR = 120.0
 """Seconds of failing after which a restart of the process is worth a try."""

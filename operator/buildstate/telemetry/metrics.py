@@ -2,6 +2,7 @@
 
 from collections import Counter as Tally
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 
 from prometheus_client import (
     CollectorRegistry,
@@ -67,6 +68,9 @@ class Metrics:
         self._api_seconds = self._histogram(
             "api_request_duration_seconds", "Seconds until the answer began.", _FAST_BUCKETS, "verb"
         )
+        # Several requests a build: looking the same series up each time would cost as much again.
+        self._requests_of = cache(self._api_requests.labels)
+        self._seconds_of = cache(self._api_seconds.labels)
         self._errors = self._counter("errors", "Failures of builds by category.", "category")
         self._requests = self._counter(
             "requests", "Imperative requests by action and outcome.", "action", "outcome"
@@ -137,9 +141,9 @@ class Metrics:
 
     def requested(self, request: Request) -> None:
         """Count one request to the API server."""
-        self._api_requests.labels(request.verb, request.resource, str(request.code)).inc()
+        self._requests_of(request.verb, request.resource, str(request.code)).inc()
         if request.verb != "watch":
-            self._api_seconds.labels(request.verb).observe(request.seconds)
+            self._seconds_of(request.verb).observe(request.seconds)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"buildstate_{name}", text, labels, registry=self.registry)
