@@ -30,8 +30,8 @@ class Api:
     """Creates and patches builds in one namespace."""
 
     def __init__(self, session: aiohttp.ClientSession, server: str, namespace: str) -> None:
-        self._session = session
-        self._server = server
+        self.session = session
+        self.server = server
         self._builds = BUILDS.format(namespace=namespace)
         self.namespace = namespace
 
@@ -57,9 +57,10 @@ class Api:
         """Read a build."""
         return (await self._ask("GET", f"{self._builds}/{name}", None)).document
 
-    async def pods(self) -> list[Document]:
-        """List the Pods of the namespace."""
-        path = f"/api/v1/namespaces/{self.namespace}/pods"
+    async def pods(self, phase: str = "") -> list[Document]:
+        """List the Pods of the namespace, in that phase of theirs or in any."""
+        chosen = f"?fieldSelector=status.phase={phase}" if phase else ""
+        path = f"/api/v1/namespaces/{self.namespace}/pods{chosen}"
         items: list[Document] = (await self._ask("GET", path, None)).document["items"]
         return items
 
@@ -78,15 +79,43 @@ class Api:
         created = await self._ask("POST", pods, {"apiVersion": "v1", "kind": "Pod", **pod})
         assert created.code == 201, created.message
 
+    async def delete(self, name: str) -> Answer:
+        """Delete a build."""
+        return await self._ask("DELETE", f"{self._builds}/{name}", None)
+
+    async def every(self, kind: str) -> list[Document]:
+        """List the core objects of that kind (`configmaps`, `events`) in the namespace."""
+        path = f"/api/v1/namespaces/{self.namespace}/{kind}"
+        items: list[Document] = (await self._ask("GET", path, None)).document["items"]
+        return items
+
+    async def reasons(self, name: str) -> set[str]:
+        """The reasons of the Events of a build."""
+        events = await self.every("events")
+        return {each["reason"] for each in events if each["involvedObject"]["name"] == name}
+
+    async def exchange(self, before: Document, after: Document | None) -> None:
+        """Put another ConfigMap, or none, in the place of one, as cluster-admin can."""
+        path = f"/api/v1/namespaces/{self.namespace}/configmaps"
+        gone = await self._ask("DELETE", f"{path}/{before['metadata']['name']}", None)
+        assert gone.code == 200, gone.message
+        if after is not None:
+            made = await self.post(path, after)
+            assert made.code == 201, made.message
+
+    async def remove(self, path: str) -> Answer:
+        """Delete anything else."""
+        return await self._ask("DELETE", path, None)
+
     async def post(self, path: str, body: Document) -> Answer:
         """Create anything else."""
         return await self._ask("POST", path, body)
 
     async def _ask(self, method: str, path: str, body: Document | None) -> Answer:
         kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
-        async with self._session.request(
+        async with self.session.request(
             method,
-            self._server + path,
+            self.server + path,
             json=body,
             headers={"Content-Type": kind},
         ) as answer:

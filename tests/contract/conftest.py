@@ -1,9 +1,14 @@
 """A real API server for the contract tests: started once, stopped at the end."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack
+from itertools import count
 from pathlib import Path
 
 import pytest
+from tests.contract.apis import Api, opened
+from tests.contract.operators import Operators
+from tests.stores.servers import Versity, versity
 
 from clusters import binaries, choose
 from clusters.commands import CommandFailed, run
@@ -13,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 CRD = ROOT / "crds" / "buildstates.buildstate.dev.yaml"
 CHART = ROOT / "charts" / "buildstate"
 OPERATOR_NAMESPACE = "buildstate-system"
+_numbers = count(1)
 
 
 @pytest.fixture(scope="session")
@@ -56,3 +62,35 @@ def refusal(api_cluster: Cluster) -> Callable[..., str]:
         return ""
 
     return ask
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Versity]:
+    """A real S3 server with one bucket, which nobody stops."""
+    with versity(tmp_path_factory.mktemp("versity")) as server:
+        yield server
+
+
+@pytest.fixture
+def namespace(api_cluster: Cluster) -> Iterator[str]:
+    """A namespace of its own, ready for Pods."""
+    name = f"contract-{next(_numbers)}"
+    api_cluster.kubectl("create", "namespace", name)
+    # No controller makes it without its controller manager's help: Pods name it.
+    api_cluster.kubectl("-n", name, "wait", "--for=create", "serviceaccount/default")
+    yield name
+    api_cluster.kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture
+async def api(api_cluster: Cluster, namespace: str) -> AsyncIterator[Api]:
+    """The cluster as cluster-admin, in that namespace."""
+    async with opened(api_cluster, namespace) as api:
+        yield api
+
+
+@pytest.fixture
+def operators(api_cluster: Cluster, tmp_path: Path) -> Iterator[Operators]:
+    """Operator processes, ended with the test."""
+    with ExitStack() as stack:
+        yield Operators(api_cluster.kubeconfig, tmp_path, stack)

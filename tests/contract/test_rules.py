@@ -1,5 +1,6 @@
 """The laws that the API server keeps by itself, tried as cluster-admin on a real one."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from itertools import count, product
 from typing import Any
@@ -9,6 +10,7 @@ from tests.contract.apis import Api, opened
 
 from buildstate.domain.phases import BuildPhase
 from buildstate.domain.transitions import VALID_TRANSITIONS, requestable
+from clusters.commands import CommandFailed
 from clusters.providers import Cluster
 
 pytestmark = pytest.mark.contract
@@ -106,16 +108,17 @@ async def test_a_status_sent_with_the_object_is_ignored(api: Api) -> None:
     assert (await api.get(name))["status"]["phase"] == BuildPhase.BUILD
 
 
-async def test_the_sequence_never_goes_down(api: Api) -> None:
+@pytest.mark.parametrize("count", ["sequence", "epoch"])
+async def test_a_count_never_goes_down(api: Api, count: str) -> None:
     name = await a_build(api, BuildPhase.INIT)
 
-    assert (await api.set_status(name, sequence=3)).code == 200
-    assert (await api.set_status(name, sequence=3)).code == 200
-    lower = await api.set_status(name, sequence=2)
-    removed = await api.set_status(name, sequence=None)
+    assert (await api.set_status(name, **{count: 3})).code == 200
+    assert (await api.set_status(name, **{count: 3})).code == 200
+    lower = await api.set_status(name, **{count: 2})
+    removed = await api.set_status(name, **{count: None})
 
     assert lower.code == removed.code == 422
-    assert "never goes down" in lower.message
+    assert f"StateCorruption: status.{count} never goes down" in lower.message
 
 
 @pytest.mark.parametrize("phase", BuildPhase)
@@ -139,6 +142,22 @@ async def test_work_is_frozen_once_the_build_has_left_init_except_in_error(
         assert all(f"cannot change while the build is in {phase}" in a.message for a in answers)
 
 
+async def test_work_is_frozen_in_init_once_a_checkpoint_holds_some(api: Api) -> None:
+    name = await a_build(api, BuildPhase.ERROR, phases={"build": WORK})
+    now = "2026-03-01T12:00:00Z"
+    record = {"phase": "SETUP", "attempts": 1, "startTime": now, "attemptTime": now}
+    change = {"spec": {"phases": {"build": {"image": "other"}}}}
+
+    answers = []
+    for result in ("Restored", "Succeeded"):
+        written = await api.set_status(name, phase="INIT", phases=[{**record, "result": result}])
+        assert written.code == 200, written.message
+        answers.append(await api.patch(name, change))
+
+    assert [422, 200] == [answer.code for answer in answers]
+    assert "cannot change while the build is in INIT; it can in ERROR" in answers[0].message
+
+
 @pytest.mark.parametrize(("origin", "target"), PAIRS, ids=pair_ids(PAIRS))
 async def test_only_a_phase_to_which_a_way_leads_may_be_asked_for(
     api: Api, origin: BuildPhase, target: BuildPhase
@@ -155,7 +174,7 @@ async def test_only_a_phase_to_which_a_way_leads_may_be_asked_for(
         assert ", ".join(requestable(origin)) in answer.message
 
 
-@pytest.mark.parametrize("action", ["Restart", "Cleanup"])
+@pytest.mark.parametrize("action", ["Restart", "Restore", "Cleanup"])
 @pytest.mark.parametrize("phase", BuildPhase)
 async def test_what_leads_out_of_error_is_accepted_only_in_error(
     api: Api, phase: BuildPhase, action: str
@@ -165,6 +184,28 @@ async def test_what_leads_out_of_error_is_accepted_only_in_error(
     answer = await api.patch(name, {"spec": {"request": {"id": "1", "action": action}}})
 
     assert (200 if phase is BuildPhase.ERROR else 422) == answer.code, answer.message
+
+
+@pytest.mark.parametrize("phase", BuildPhase)
+async def test_only_what_has_ended_is_put_away(api: Api, phase: BuildPhase) -> None:
+    name = await a_build(api, phase)
+
+    answer = await api.patch(name, {"spec": {"request": {"id": "1", "action": "Archive"}}})
+
+    has_ended = phase in (BuildPhase.COMPLETE, BuildPhase.ERROR)
+    assert (200 if has_ended else 422) == answer.code, answer.message
+    if not has_ended:
+        says = f"Archive is possible only in COMPLETE and in ERROR, and the build is in {phase}"
+        assert f"TransitionViolation: {says}" in answer.message
+
+
+@pytest.mark.parametrize("phase", BuildPhase)
+async def test_a_checkpoint_can_be_asked_for_until_the_end(api: Api, phase: BuildPhase) -> None:
+    name = await a_build(api, phase)
+
+    answer = await api.patch(name, {"spec": {"request": {"id": "1", "action": "Checkpoint"}}})
+
+    assert (422 if phase is BuildPhase.COMPLETE else 200) == answer.code, answer.message
 
 
 @pytest.mark.parametrize("phase", BuildPhase)
@@ -189,7 +230,69 @@ async def test_a_request_keeps_its_meaning(api: Api) -> None:
     assert [200, 200, 422, 200, 200] == [
         answer.code for answer in (first, again, other, renewed, removed)
     ]
-    assert "another action is another request" in other.message
+    assert "another action or checkpoint is another request" in other.message
+
+
+async def test_another_checkpoint_is_another_request(api: Api) -> None:
+    name = await a_build(api, BuildPhase.ERROR)
+    named = {"id": "1", "action": "Restore", "checkpoint": "3-build-1f9b02ac"}
+
+    first = await api.patch(name, {"spec": {"request": named}})
+    again = await api.patch(name, {"spec": {"request": named}})
+    other = await api.patch(name, {"spec": {"request": {"checkpoint": "2-setup-1f9b02ac"}}})
+    unnamed = await api.patch(name, {"spec": {"request": {"checkpoint": None}}})
+    renewed = await api.patch(name, {"spec": {"request": {"id": "2", "checkpoint": None}}})
+    naming = await api.patch(name, {"spec": {"request": {"checkpoint": "2-setup-1f9b02ac"}}})
+
+    assert [200, 200, 422, 422, 200, 422] == [
+        answer.code for answer in (first, again, other, unnamed, renewed, naming)
+    ]
+    assert "give it a new spec.request.id" in other.message
+
+
+async def test_the_newest_checkpoint_is_a_column(api_cluster: Cluster, api: Api) -> None:
+    name = await a_build(api, BuildPhase.SETUP)
+    now = "2026-03-01T12:00:00Z"
+    ref = {"number": 1, "epoch": 0, "sequence": 1, "phase": "SETUP", "kind": "Full", "time": now}
+    ref |= {"trigger": "Transition", "digest": "sha256:0"}
+    columns = ("get", "bs", name, "--namespace", api.namespace)
+
+    before = api_cluster.kubectl(*columns).splitlines()
+    refs = [{**ref, "name": "1-setup-0f"}, {**ref, "name": "2-setup-0e"}]
+    written = await api.set_status(name, checkpoints=refs)
+    after = api_cluster.kubectl(*columns).splitlines()
+
+    assert written.code == 200, written.message
+    assert ["NAME", "PHASE", "STATUS", "REASON", "CHECKPOINT", "AGE"] == before[0].split()
+    assert "2-setup-0e" in after[1].split()
+    assert "setup-0" not in before[1]
+
+
+async def explained(cluster: Cluster, field: str) -> str:
+    """What kubectl tells of a field, once the server tells it of the CRD."""
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                return cluster.kubectl("explain", field)
+            except CommandFailed:
+                await asyncio.sleep(0.2)
+
+
+async def test_the_policy_of_checkpoints_explains_itself(api_cluster: Cluster) -> None:
+    said = await explained(api_cluster, "bs.spec.checkpoints")
+    words = " ".join(said.split())
+    assert "When checkpoints are taken and where they are stored; none by themselves" in words
+    for name in (
+        "deletionPolicy",
+        "fullEvery",
+        "intervalSeconds",
+        "keep",
+        "onTransition",
+        "store",
+        "whenUnavailable",
+    ):
+        assert f"  {name}\t<" in said
+    assert "the build goes on, and the condition Checkpointed says why it is False" in words
 
 
 async def test_a_restart_that_would_end_in_an_abort_is_refused(api: Api) -> None:
@@ -288,7 +391,39 @@ BAD_SPECS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a claim of another namespace": ({"workspace": {"claimName": "ns/a"}}, "should match"),
     "a bad account": ({"serviceAccountName": "No Body"}, "should match"),
-    "an unknown strategy": ({"recovery": {"strategy": "Resume"}}, "Unsupported value"),
+    "an unknown strategy": ({"recovery": {"strategy": "Retry"}}, "Unsupported value"),
+    "an interval too short": ({"checkpoints": {"intervalSeconds": 9}}, "greater than or"),
+    "an interval too long": ({"checkpoints": {"intervalSeconds": 86401}}, "less than or"),
+    "to keep none": ({"checkpoints": {"keep": 0}}, "greater than or"),
+    "to keep too many": ({"checkpoints": {"keep": 51}}, "less than or"),
+    "no full checkpoint": ({"checkpoints": {"fullEvery": 0}}, "greater than or"),
+    "hardly a full checkpoint": ({"checkpoints": {"fullEvery": 21}}, "less than or"),
+    "a store with a bad name": ({"checkpoints": {"store": "My Store"}}, "should match"),
+    "an empty store": ({"checkpoints": {"store": ""}}, "at least 1 chars"),
+    "a store with credentials": (
+        {"checkpoints": {"accessKeyId": "A", "secretAccessKey": "B"}},
+        "unknown field",
+    ),
+    "an unknown wish where a store is away": (
+        {"checkpoints": {"whenUnavailable": "Fail"}},
+        "Unsupported value",
+    ),
+    "an unknown wish at the end": (
+        {"checkpoints": {"deletionPolicy": "Orphan"}},
+        "Unsupported value",
+    ),
+    "a checkpoint to restart from": (
+        {"request": {"id": "1", "action": "Restart", "checkpoint": "1-build-0f"}},
+        "checkpoint goes with the action Restore",
+    ),
+    "a checkpoint with a bad name": (
+        {"request": {"id": "1", "action": "Restore", "checkpoint": "../1"}},
+        "should match",
+    ),
+    "a checkpoint without a name": (
+        {"request": {"id": "1", "action": "Restore", "checkpoint": ""}},
+        "at least 1 chars",
+    ),
     "a negative recovery limit": ({"recovery": {"limit": -1}}, "greater than or"),
     "a request without an id": ({"request": {"action": "Abort"}}, "id: Required"),
     "a request with an empty id": ({"request": {"id": "", "action": "Abort"}}, "at least 1 chars"),

@@ -36,12 +36,6 @@ pytestmark = [pytest.mark.contract, pytest.mark.filterwarnings(LARGE)]
 PLACE = Place("team", "uid", "demo")
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Versity]:
-    with versity(tmp_path_factory.mktemp("versity")) as server:
-        yield server
-
-
 class TestS3(IncompleteContract):
     """The contract, on a bucket of its own."""
 

@@ -16,7 +16,7 @@ from buildstate.domain.deltas import diff
 from buildstate.domain.phases import BuildPhase
 from buildstate.stores.chains import Expected
 from buildstate.stores.ciphers import Entropy
-from buildstate.stores.contracts import Checkpoints, Place, Record
+from buildstate.stores.contracts import Place, Record, Store
 from buildstate.stores.envelopes import pack
 from buildstate.stores.keyrings import Key, MemoryKeyring
 
@@ -84,7 +84,7 @@ def content_at(number: int) -> dict[str, Any]:
 class Line:
     """The checkpoints of one build in a store; `key` wraps what is added, None: not encrypted."""
 
-    def __init__(self, store: Checkpoints, key: Key | None = NEW, **fields: Any) -> None:
+    def __init__(self, store: Store, key: Key | None = NEW, **fields: Any) -> None:
         self.store = store
         self.key = key
         self.fields = {**BINDING, **fields}

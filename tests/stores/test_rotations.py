@@ -26,11 +26,11 @@ ONLY_NEW = MemoryKeyring([NEW], NEW.name)
 
 
 class BusyStore(MemoryStore):
-    """Lets others go first at each load and write, as a store over a network does."""
+    """Lets others go first at each look and write, as a store over a network does."""
 
-    async def load(self, place: Place, name: str) -> Record | None:
+    async def manifest(self, place: Place, name: str) -> bytes | None:
         await asyncio.sleep(0)
-        return await super().load(place, name)
+        return await super().manifest(place, name)
 
     async def replace_manifest(self, place: Place, before: Record, manifest: bytes) -> None:
         await asyncio.sleep(0)

@@ -73,6 +73,8 @@ _NEW_REQUEST = (
 )
 _LEAVING = "['Restart', 'Restore', 'Cleanup']"
 _FROZEN = ("phases", "workspace", "serviceAccountName")
+# What a checkpoint holds was held against the work as it was then.
+_GOES_ON = "(has(self.status.phases) && self.status.phases.exists(one, one.result == 'Restored'))"
 
 STATUS_STAYS = Rule(
     rule=f"!({_HAD_STATUS}) || has(self.status)",
@@ -132,13 +134,15 @@ TARGET_IS_REACHABLE = Rule(
 WORK_IS_FROZEN = tuple(
     Rule(
         rule=(
-            "!has(self.status) || self.status.phase in ['INIT', 'ERROR'] || "
+            "!has(self.status) || self.status.phase == 'ERROR' || "
+            f"(self.status.phase == 'INIT' && !{_GOES_ON}) || "
             f"(has(self.spec.{name}) ? has(oldSelf.spec.{name}) && "
             f"self.spec.{name} == oldSelf.spec.{name} : !has(oldSelf.spec.{name}))"
         ),
         message_expression=(
             f"'spec.{name} cannot change while the build is in ' + self.status.phase + "
-            "'; it can in INIT and in ERROR. For other work make another BuildState'"
+            "'; it can in ERROR, and in INIT where no phase is Restored. "
+            "For other work make another BuildState'"
         ),
         field_path=f".spec.{name}",
     )

@@ -68,6 +68,14 @@ def place_of(path: str) -> Place | None:
     return Place(rest[0], rest[1], area=Area(area))
 
 
+def owner_of(path: str) -> Place:
+    """Give the place of the build that a document is about, a backup too; empty where of none."""
+    root, *rest = path.split("/")
+    if len(rest) < 3:
+        return Place("", "")
+    return Place(rest[0], rest[1], area=Area(root) if root in list(Area) else Area.ACTIVE)
+
+
 def is_of_checkpoint(path: str) -> bool:
     """Say whether a document is half a checkpoint."""
     return place_of(path) is not None and path.split("/")[3] == _CHECKPOINTS
