@@ -29,6 +29,13 @@ def metrics() -> Metrics:
     metrics.waited(0.2)
     metrics.requested(Request("get", "pods", 200, 0.1))
     metrics.requested(Request("watch", "pods", 200, 300))
+    metrics.recovered("restored", 4)
+    stored = metrics.checkpoints
+    stored.checkpoint_taken("Full", "Transition", "stored", seconds=0.5, size=900)
+    stored.checkpoint_taken("Delta", "Interval", "unavailable", seconds=0.25, size=0)
+    stored.checkpoint_damaged("PayloadAltered")
+    stored.operated("main", "save", "transient", 2)
+    stored.mirrored("ok", 0.1)
     return metrics
 
 
@@ -87,6 +94,29 @@ def test_every_figure_moves(metrics: Metrics) -> None:
         ("api_requests_total", {"verb": "watch", "resource": "pods", "code": "200"}, 1),
         ("api_request_duration_seconds_count", {"verb": "get"}, 1),
         ("api_request_duration_seconds_count", {"verb": "watch"}, None),
+        (
+            "checkpoints_total",
+            {"kind": "Full", "trigger": "Transition", "result": "stored"},
+            1,
+        ),
+        (
+            "checkpoints_total",
+            {"kind": "Delta", "trigger": "Interval", "result": "unavailable"},
+            1,
+        ),
+        ("checkpoint_bytes_sum", {"kind": "Full"}, 900),
+        ("checkpoint_bytes_count", {"kind": "Delta"}, None),
+        ("checkpoint_duration_seconds_sum", {}, 0.75),
+        ("integrity_failures_total", {"reason": "PayloadAltered"}, 1),
+        ("recoveries_total", {"result": "restored"}, 1),
+        ("recovery_duration_seconds_sum", {}, 4),
+        (
+            "store_operations_total",
+            {"store": "main", "operation": "save", "result": "transient"},
+            1,
+        ),
+        ("store_operation_duration_seconds_sum", {"store": "main", "operation": "save"}, 2),
+        ("mirrored_states_total", {"result": "ok"}, 1),
         ("builds", {"phase": "INIT", "status": "Pending"}, 2),
         ("builds", {"phase": "ERROR", "status": "Failed"}, 1),
         ("builds", {"phase": "COMPLETE", "status": "Succeeded"}, None),

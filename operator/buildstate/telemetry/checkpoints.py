@@ -45,6 +45,12 @@ class CheckpointMetrics:
             buckets=_RECOVERY_SECONDS,
             registry=registry,
         )
+        self._mirrors = Counter(
+            "buildstate_mirrored_states",
+            "States that were to be written to outside stores, by result.",
+            ["result"],
+            registry=registry,
+        )
         self._operations = Counter(
             "buildstate_store_operations",
             "Operations on stores by result.",
@@ -76,6 +82,10 @@ class CheckpointMetrics:
         """Count one recovery and how long the build was in ERROR before it."""
         self._recoveries.labels(result).inc()
         self._recovery_seconds.observe(seconds)
+
+    def mirrored(self, result: str, _seconds: float) -> None:
+        """Count one state that was to be written to its store."""
+        self._mirrors.labels(result).inc()
 
     def operated(self, store: str, operation: str, result: str, seconds: float) -> None:
         """Count one operation on a store."""

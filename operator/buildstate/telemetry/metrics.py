@@ -75,9 +75,6 @@ class Metrics:
         self._requests = self._counter(
             "requests", "Imperative requests by action and outcome.", "action", "outcome"
         )
-        self._mirrors = self._counter(
-            "mirrored_states", "States written to outside stores by result.", "result"
-        )
         self._queue_depth = Gauge(
             "buildstate_queue_depth", "Builds that wait for a worker.", registry=self.registry
         )
@@ -130,10 +127,6 @@ class Metrics:
     def recovered(self, result: str, seconds: float) -> None:
         """Count one recovery and how long the build was in ERROR before it."""
         self.checkpoints.recovered(result, seconds)
-
-    def mirrored(self, result: str, _seconds: float) -> None:
-        """Count one state that was to be written to its store."""
-        self._mirrors.labels(result).inc()
 
     def waited(self, seconds: float) -> None:
         """Count one key's time in the queue."""
