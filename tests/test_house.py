@@ -12,6 +12,7 @@ from typing import get_args
 import pytest
 
 from buildstate.domain import actions
+from buildstate.domain.checkpoints import DamageReason
 from buildstate.domain.errors import ErrorCategory
 from buildstate.telemetry.metrics import Metrics
 
@@ -202,7 +203,8 @@ def reasons() -> set[str]:
     """The reasons that the code gives: the CamelCase words that stand where a reason does."""
     found = {reason for path in sources(PACKAGE) for reason in _reasons_in(parsed(path))}
     # These are made of parts, or are the words for what comes without one.
-    return found | {"Accepted", "Error", "Refused", "RequestDone", "RequestRefused"}
+    made = {"Accepted", "Error", "NoneDue", "Refused", "RequestDone", "RequestRefused", "Stored"}
+    return found | made | {*DamageReason}
 
 
 GIVING = {
@@ -210,17 +212,32 @@ GIVING = {
     "Situation": 1,
     "enter": 3,
     "restart": 3,
+    "restore": 4,
 }
+
+
+CONSTANTS = {
+    "BAD_PATH",
+    "FORBIDDEN",
+    "FOREIGN",
+    "INVALID",
+    "NOT_FOUND",
+    "STALE",
+    "STORE_UNKNOWN",
+    "TARGET_REACHED",
+    "TOO_LARGE",
+    "TRANSITION_VIOLATION",
+    "UNREADABLE",
+}
+"""What a module calls a reason that is given in several places."""
 
 
 def _reasons_in(tree: ast.Module) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             yield from _reasons_of(node)
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-            named = {"TARGET_REACHED", "TRANSITION_VIOLATION"}
-            if node.targets[0].id in named:
-                yield ast.literal_eval(node.value)
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") in CONSTANTS:
+            yield ast.literal_eval(node.value)
 
 
 def _reasons_of(call: ast.Call) -> Iterator[str]:

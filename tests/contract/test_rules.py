@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from itertools import count, product
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,6 +26,7 @@ WAYS: Mapping[BuildPhase, tuple[BuildPhase, ...]] = {
     BuildPhase.ERROR: (BuildPhase.ERROR,),
 }
 WORK = {"image": "busybox", "command": ["true"]}
+EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.yaml"))
 PAIRS = list(product(BuildPhase, BuildPhase))
 _names = (f"build-{number}" for number in count())
 
@@ -460,6 +462,12 @@ async def test_a_build_without_a_spec_is_refused(api: Api) -> None:
 
     assert answer.code == 422
     assert "spec: Required" in answer.message
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=[path.name for path in EXAMPLES])
+def test_the_examples_are_accepted(api_cluster: Cluster, namespace: str, example: Path) -> None:
+    options = ("--dry-run=server", "--namespace", namespace)
+    assert "created" in api_cluster.kubectl("apply", *options, "-f", str(example))
 
 
 async def test_a_name_that_does_not_fit_a_label_is_refused(api: Api) -> None:
