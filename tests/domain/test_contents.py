@@ -13,6 +13,24 @@ def test_what_was_encoded_is_decoded(document: dict[str, Any]) -> None:
     assert document == contents.decode(contents.encode(document))
 
 
+@given(documents)
+@example({"": [""] * 1000})
+@example({"a": {}, "b": [[]] * 100})
+def test_the_weight_of_a_document_is_about_its_size(document: dict[str, Any]) -> None:
+    weight, size = contents.weight(document, 2**30), len(contents.encode(document))
+    assert size / 6 <= weight <= size * 4
+
+
+def test_what_is_too_heavy_is_not_weighed_to_the_end() -> None:
+    class Endless(list[Any]):
+        def __iter__(self) -> Any:
+            raise AssertionError
+
+    # The last one comes first.
+    heavy = {"a": Endless(), "b": "x" * 1000}
+    assert 1000 <= contents.weight(heavy, 999) < 1100
+
+
 @given(st.binary() | st.text().map(str.encode))
 @example(b"")
 @example(b'{"a":1}')

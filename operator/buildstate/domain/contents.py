@@ -13,6 +13,9 @@ A delta is nested up to twice as deep as the contents that it is between, so con
 half of it.
 """
 
+_WEIGHT = 4
+"""Bytes of anything but its text: quotes, brackets, digits, and what stands between two."""
+
 Document = dict[str, Any]
 
 
@@ -33,6 +36,21 @@ def decode(data: bytes) -> Document | None:
     except (ValueError, RecursionError):
         return None
     return None
+
+
+def weight(document: Document, limit: int) -> int:
+    """Give about how many bytes a document has; it is not looked at any further above `limit`."""
+    total = 0
+    left: list[Any] = [document]
+    while left and total <= limit:
+        value = left.pop()
+        if isinstance(value, dict):
+            total += sum(map(len, value))
+            left += value.values()
+        elif isinstance(value, list):
+            left += value
+        total += _WEIGHT + (len(value) if isinstance(value, str) else 0)
+    return total
 
 
 def digest(data: bytes) -> str:

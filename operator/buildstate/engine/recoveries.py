@@ -33,6 +33,7 @@ from buildstate.stores.chains import Checkpoint, Skipped, find_newest, read_chec
 from buildstate.stores.ciphers import Entropy
 from buildstate.stores.discoveries import discover
 from buildstate.stores.envelopes import pack, unpack
+from buildstate.stores.threads import SMALL, worked
 
 logger = logging.getLogger(__name__)
 
@@ -127,8 +128,9 @@ class RecoveryHandler:
         try:
             vault = await self._vaults.of(observed)
             claims = await self._claims(observed, capture.state)
-            plain = contents.encode(snapshots.content(observed, source, capture.state, claims))
-            seal, body = self._sealed(vault, observed, capture, state, plain)
+            content = snapshots.content(observed, source, capture.state, claims)
+            plain = await self._encoded(observed, content)
+            seal, body = await self._sealed(vault, observed, capture, state, plain)
             kind = CheckpointKind(seal.kind)
             size = await self._store(vault, seal, body)
             result = "stored"
@@ -185,7 +187,13 @@ class RecoveryHandler:
             return CheckpointKind.FULL
         return kind_of_next(state.checkpoints, policy.full_every)
 
-    def _sealed(
+    async def _encoded(self, observed: Observed, content: contents.Document) -> bytes:
+        before = self._latest.get(_key(observed))
+        # About as large as the one before, which costs nothing to know.
+        size = len(before.plain) if before else contents.weight(content, SMALL)
+        return await worked(size, contents.encode, content)
+
+    async def _sealed(
         self,
         vault: Vault,
         observed: Observed,
@@ -193,9 +201,9 @@ class RecoveryHandler:
         state: BuildState,
         plain: bytes,
     ) -> tuple[Seal, bytes]:
-        kind, body = CheckpointKind.FULL, plain
-        if self._kind(observed, state) is CheckpointKind.DELTA:
-            delta = _delta(self._latest[_key(observed)].plain, plain)
+        kind, body, before = CheckpointKind.FULL, plain, self._latest.get(_key(observed))
+        if before and self._kind(observed, state) is CheckpointKind.DELTA:
+            delta = await worked(len(plain), _delta, before.plain, plain)
             if len(delta) < len(plain):
                 kind, body = CheckpointKind.DELTA, delta
         newest = state.newest_checkpoint
@@ -218,7 +226,7 @@ class RecoveryHandler:
         return seal, body
 
     async def _store(self, vault: Vault, seal: Seal, body: bytes) -> int:
-        record = pack(seal, body, vault.keyring.active, self._entropy)
+        record = await worked(len(body), pack, seal, body, vault.keyring.active, self._entropy)
         try:
             await vault.store.save(vault.place, record)
         except AlreadyExists:

@@ -8,7 +8,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 SMALL = 64 * 1024
-"""Bytes that are worked upon at once: a millisecond or two, and a thread costs a tenth of one."""
+"""Bytes that are worked upon at once: some milliseconds at the most."""
 
 
 async def worked(size: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
