@@ -1,6 +1,7 @@
 """The reference of the format is true: its example, its reader, its tables."""
 
 import base64
+import json
 import re
 import subprocess
 import sys
@@ -8,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import zstandard
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from tests.stores.lines import NEW, Line, content_at
 
 from buildstate.domain import contents
 from buildstate.domain.checkpoints import FORMAT, SEAL_FIELDS, DamageReason
 from buildstate.domain.deltas import FORMAT as DELTA_FORMAT
 from buildstate.domain.deltas import MAX_LEVELS, diff
+from buildstate.stores import documents
 from buildstate.stores.chains import Checkpoint, read_checkpoint
 from buildstate.stores.contracts import Record
 from buildstate.stores.envelopes import MAX_CONTENT, MAX_MANIFEST, unpack
@@ -56,6 +60,18 @@ async def example() -> tuple[Line, list[Record]]:
     return line, [record for record in records if record]
 
 
+DOCUMENT_PATH = "active/team-a/22222222-bbbb-4bbb-8bbb-222222222222/current_state.json"
+
+
+DOCUMENT = contents.encode({"build": content(4)["build"], "spec": content(4)["spec"]})
+
+
+def document() -> bytes:
+    """The document of the example, as it is stored."""
+    made = iter(range(7, 10))
+    return documents.seal(DOCUMENT_PATH, DOCUMENT, KEY, lambda size: bytes([next(made)]) * size)
+
+
 def text(data: bytes) -> str:
     """Bytes as base64."""
     return base64.b64encode(data).decode()
@@ -84,6 +100,9 @@ async def blocks() -> dict[str, str]:
         "delta-payload": text(delta.payload),
         "delta-manifest": delta.manifest.decode(),
         "delta-content": contents.encode(content(5)).decode(),
+        "document-path": DOCUMENT_PATH,
+        "document-plain": DOCUMENT.decode(),
+        "document": text(document()),
     }
 
 
@@ -125,6 +144,24 @@ async def test_the_example_is_read() -> None:
         )
         assert isinstance(found, Checkpoint)
         assert found.content == shown[f"{kind}-content"].encode()
+
+
+def test_the_document_of_the_example_is_read_by_hand() -> None:
+    """By what the page says, and not by our code."""
+    shown = {name: block.replace("\n", "") for name, block in on_the_page().items()}
+    stored = base64.b64decode(shown["document"])
+    path = shown["document-path"].encode()
+    first, line, body = stored.split(b"\n", 2)
+    assert first == b"buildstate.dev/document/v1"
+    key = json.loads(line)
+    wrapped = base64.b64decode(key["wrapped"])
+    bound = b"buildstate.dev/document-key/v1\0" + key["name"].encode() + b"\0" + path
+    data_key = AESGCM(base64.b64decode(shown["key"])).decrypt(wrapped[:12], wrapped[12:], bound)
+    assert data_key == b"\7" * 32
+    frame = AESGCM(data_key).decrypt(body[:12], body[12:], first + b"\0" + path)
+    plain = zstandard.decompress(frame)
+    assert plain == shown["document-plain"].encode()
+    assert plain == documents.unseal(path.decode(), stored, MemoryKeyring([KEY]))
 
 
 def test_the_example_shows_a_delta_that_pays() -> None:
@@ -181,7 +218,15 @@ def test_the_tables_are_complete() -> None:
 def test_the_figures_and_names_are_ours() -> None:
     page = PAGE.read_text()
     assert (MAX_MANIFEST, MAX_CONTENT) == (16 * 2**10, 16 * 2**20)
-    for word in (FORMAT, DELTA_FORMAT, KEY_NAME, f"{contents.MAX_LEVELS} levels"):
+    assert (documents.MAX_KEY_LINE, documents.MAX_DOCUMENT) == (512, MAX_CONTENT)
+    for word in (
+        FORMAT,
+        DELTA_FORMAT,
+        documents.FORMAT,
+        documents.WRAP_FORMAT,
+        KEY_NAME,
+        f"{contents.MAX_LEVELS} levels",
+    ):
         assert word in page
     assert f"nested at most {MAX_LEVELS} deep" in page
 
