@@ -1,42 +1,25 @@
-"""The command line of the operator: `python -m buildstate run`."""
+"""The command line: `python -m buildstate run` is the operator, the other verbs look after it."""
 
-import argparse
 import asyncio
 import gc
 import os
 import sys
 
-from buildstate import __version__
-from buildstate.kube.connections import NoCluster
-from buildstate.settings import BadSettings, settings_of
-from buildstate.stores.registries import BadStores
+from buildstate.cli import commands
+from buildstate.settings import Settings
 from buildstate.telemetry import logs
 from buildstate.wiring import run
 
 
 def main() -> int:
-    """Run what was asked for; give the exit code (0 ended well, 2 bad usage)."""
-    parser = argparse.ArgumentParser(
-        prog="buildstate",
-        description="Keeps the state of builds true.",
-        epilog="Settings are environment variables that begin with BUILDSTATE_.",
-    )
-    parser.add_argument("--version", action="version", version=__version__)
-    verbs = parser.add_subparsers(dest="verb", required=True)
-    verbs.add_parser("run", help="run the operator until it is told to stop")
-    parser.parse_args()
-    try:
-        settings = settings_of(os.environ)
-    except BadSettings as error:
-        sys.stderr.write(f"buildstate: bad setting: {error}\n")
-        return 2
+    """Do what was asked for; give the exit code."""
+    return commands.main(sys.argv[1:], os.environ, _operate)
+
+
+def _operate(settings: Settings) -> int:
     logs.configure(settings.log_level)
     _calm_collector()
-    try:
-        asyncio.run(run(settings))
-    except (NoCluster, BadStores) as error:
-        sys.stderr.write(f"buildstate: {error}\n")
-        return 2
+    asyncio.run(run(settings))
     return 0
 
 

@@ -32,7 +32,8 @@ from buildstate.kube.ports import Key, Resource
 from buildstate.kube.traces import Request, tracing
 from buildstate.kube.watches import Positions, Watch
 from buildstate.settings import Settings
-from buildstate.stores.registries import BadStores, StoresConfig, open_stores, stores_of
+from buildstate.stores.openings import config_of
+from buildstate.stores.registries import StoresConfig, open_stores
 from buildstate.telemetry.health import WatchHealth
 from buildstate.telemetry.metrics import Metrics
 from buildstate.telemetry.pages import serve
@@ -93,7 +94,7 @@ async def assemble(settings: Settings) -> Operator:
     mirrors: WorkQueue[Key] = WorkQueue()
     metrics.watch_queue(queue.__len__)
     metrics.watch_builds(cache.census)
-    vaults = open_vaults(stores_config(settings), kube, settings.store_namespace, metrics)
+    vaults = open_vaults(config_of(settings.stores), kube, settings.store_namespace, metrics)
     manager, archives = _managers(settings, kube, cache, vaults, metrics, outbox)
     manager = replace(manager, told=mirrors.add)
     return Operator(
@@ -112,17 +113,6 @@ async def assemble(settings: Settings) -> Operator:
         told=told,
         primed=asyncio.get_running_loop().create_future(),
     )
-
-
-def stores_config(settings: Settings) -> StoresConfig:
-    """Give what the stores document says; raises BadStores where it cannot be used."""
-    if settings.stores is None:
-        return StoresConfig()
-    try:
-        return stores_of(settings.stores.read_text())
-    except OSError as error:
-        message = f"{settings.stores} cannot be read: {error.strerror}"
-        raise BadStores(message) from error
 
 
 def open_vaults(config: StoresConfig, kube: KubeClient, namespace: str, metrics: Metrics) -> Vaults:
@@ -167,7 +157,10 @@ def _tasks(operator: Operator) -> list[asyncio.Task[None]]:
             operator.settings.workers, operator.queue, step, operator.metrics.reconciled
         ),
         *workers.start(
-            MIRRORS, operator.mirrors, operator.archives.mirror, operator.metrics.mirrored
+            MIRRORS,
+            operator.mirrors,
+            operator.archives.mirror,
+            operator.metrics.checkpoints.mirrored,
         ),
         asyncio.create_task(_flush(operator), name="indexes"),
         asyncio.create_task(operator.outbox.run(), name="events"),

@@ -65,7 +65,7 @@ class KubeClient:
 
     async def create(self, resource: Resource, body: Document) -> Document:
         """Make one object, and give its metadata; raises `AlreadyExists` when the name is taken."""
-        collection = collection_path(resource, body["metadata"]["namespace"])
+        collection = collection_path(resource, body["metadata"].get("namespace", ""))
         _, document = await self._call("POST", collection, body=body, accept=_METADATA_ONLY)
         return document
 
