@@ -246,5 +246,7 @@ def _reasons_of(call: ast.Call) -> Iterator[str]:
     if name in GIVING:
         given += call.args[GIVING[name] : GIVING[name] + 1]
     for value in given:
-        if isinstance(value, ast.Constant) and isinstance(value.value, str):
-            yield value.value
+        word = value.value if isinstance(value, ast.Constant) else None
+        # Others may have a function of that name, and give it sentences.
+        if isinstance(word, str) and word.isalpha():
+            yield word
