@@ -32,6 +32,7 @@ from buildstate.kube.ports import Key, Resource
 from buildstate.kube.traces import Request, tracing
 from buildstate.kube.watches import Positions, Watch
 from buildstate.settings import Settings
+from buildstate.stores.breakers import spared
 from buildstate.stores.openings import config_of
 from buildstate.stores.registries import StoresConfig, open_stores
 from buildstate.telemetry.health import WatchHealth
@@ -119,7 +120,11 @@ def open_vaults(config: StoresConfig, kube: KubeClient, namespace: str, metrics:
     """Open every store, with the keyring that goes with them."""
     told = metrics.checkpoints.operated
     registry = open_stores(
-        config, kube, namespace, lambda one: told(one.store, one.name, one.result, one.seconds)
+        config,
+        kube,
+        namespace,
+        lambda one: told(one.store, one.name, one.result, one.seconds),
+        around=spared,
     )
     return Vaults(registry, registry.keyring, kube, is_encrypted=registry.is_encrypted)
 

@@ -16,6 +16,9 @@ from buildstate.stores.persistences import StatePersistence
 
 logger = logging.getLogger(__name__)
 
+REFUSED_PAUSE = 30.0
+"""Seconds after which a mirror that was refused is tried again."""
+
 
 class Archives:
     """Keeps whole states in the stores of their builds, by the specification's StatePersistence.
@@ -41,13 +44,20 @@ class Archives:
         self._persistences: dict[str, StatePersistence] = {}
 
     async def mirror(self, key: Key) -> None:
-        """Write the state of a build as it stands now to its store, if that is an outside one."""
+        """Write the state of a build as it stands now to its store, if that is an outside one.
+
+        Raises Transient where that must be tried again.
+        """
         observed = await self._observer.observe(key)
         if observed is None or observed.state is None or observed.violations:
             return
         is_over = observed.deleting or observed.state.is_archived
         if not is_over and observed.spec.checkpoints and self._vaults.is_outside(observed):
-            await self._save(observed)
+            try:
+                await self._save(observed)
+            except Permanent as error:
+                # The checkpoints have told of it already; what refuses may be mended any time.
+                raise Transient(str(error), retry_after=REFUSED_PAUSE) from error
 
     async def flush(self) -> None:
         """Write what the indexes have to learn; what fails is written with the next."""

@@ -194,17 +194,19 @@ def open_stores(
     namespace: str,
     tell: Callable[[Operation], None] = lambda _operation: None,
     entropy: Entropy = os.urandom,
+    around: Callable[[Store], Store] = lambda store: store,
 ) -> Registry:
     """Open every store with its keyring, patient, telling of what it is asked, and encrypting.
 
     Nothing is asked of them yet. `namespace` is our own, for the index of a ConfigMap store.
+    `around` gives what stands around each of them.
     """
     encryption = config.encryption
     keyring = DirectoryKeyring(encryption.keyring, encryption.active_key) if encryption else NO_KEYS
     is_encrypted = encryption is not None
     stores = [
         Sealing(
-            Telling(Retrying(_opened(each, kube, namespace)), tell),
+            around(Telling(Retrying(_opened(each, kube, namespace)), tell)),
             keyring,
             entropy,
             must_be_encrypted=is_encrypted,
