@@ -5,12 +5,14 @@ from dataclasses import replace
 
 import pytest
 from tests.stores.contracts import RECORD
+from tests.stores.lines import KEYS, counted
 from tests.stores.states import CURRENT, HOME, NAMESPACE, UID, a_bundle
 
 from buildstate.domain.errors import Transient
-from buildstate.stores.contracts import Area, Blob, Place
+from buildstate.stores.contracts import Area, Blob, Place, Store
 from buildstate.stores.memories import MemoryStore
 from buildstate.stores.persistences import Loaded, StatePersistence
+from buildstate.stores.sealings import Sealing
 
 PLACE = Place(NAMESPACE, UID, "demo")
 AWAY = Place(NAMESPACE, UID, "demo", Area.ARCHIVED)
@@ -19,14 +21,24 @@ NEVER = 10_000
 Act = Callable[[StatePersistence], Awaitable[object]]
 Look = Callable[["Faulty"], Awaitable[None]]
 
+BOTH = pytest.mark.parametrize("is_sealed", [False, True], ids=["plain", "sealed"])
+
 
 class Faulty(MemoryStore):
     """Fails once, before or after one of its steps; counts them from 1."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_sealed: bool = False) -> None:
         super().__init__()
         self.steps = 0
         self.before = self.after = NEVER
+        self.store: Store = self
+        if is_sealed:
+            self.store = Sealing(self, KEYS, counted(), must_be_encrypted=True)
+
+    @property
+    def persistence(self) -> StatePersistence:
+        """Another process, which knows nothing of the others."""
+        return StatePersistence(self.store)
 
     def _begin(self) -> None:
         self.steps += 1
@@ -62,15 +74,22 @@ class Faulty(MemoryStore):
         self._end()
         return found
 
-    def everything(self) -> dict[str, bytes]:
-        """All documents."""
+    async def everything(self) -> dict[str, bytes]:
+        """All documents, decrypted, and none of them damaged."""
+        self.before = self.after = NEVER
+        found = {path: await self.store.read(path) for path in self._blobs}
+        assert not [path for path, blob in found.items() if blob is None or blob.damage]
+        return {path: blob.data for path, blob in found.items() if blob}
+
+    def stored(self) -> dict[str, bytes]:
+        """All documents as they are stored."""
         return {path: blob.data for path, blob in self._blobs.items()}
 
 
-async def a_store() -> Faulty:
+async def a_store(*, is_sealed: bool = False) -> Faulty:
     """A build with some states, two checkpoints, one of them incomplete, and an index."""
-    store = Faulty()
-    persistence = StatePersistence(store)
+    store = Faulty(is_sealed=is_sealed)
+    persistence = store.persistence
     for sequence in (0, 2, 3):
         await persistence.save_state(a_bundle(sequence))
     await store.save(PLACE, RECORD)
@@ -111,7 +130,7 @@ async def rebuild(persistence: StatePersistence) -> None:
 
 async def nothing_is_lost(store: Faulty) -> None:
     """Whatever was interrupted: a valid state is there, and both checkpoints."""
-    found = await StatePersistence(store).load_state(NAMESPACE, UID)
+    found = await store.persistence.load_state(NAMESPACE, UID)
     assert isinstance(found, Loaded)
     assert found.document["state"]["sequence"] in (3, 5)
     assert "" == found.gaps
@@ -124,6 +143,7 @@ async def nothing_is_asked(_store: Faulty) -> None:
     """There is nothing to look at in between."""
 
 
+@BOTH
 @pytest.mark.parametrize("moment", ["before", "after"])
 @pytest.mark.parametrize(
     ("act", "look"),
@@ -136,45 +156,60 @@ async def nothing_is_asked(_store: Faulty) -> None:
     ],
 )
 async def test_whatever_is_interrupted_ends_as_if_it_had_not_been(
-    act: Act, look: Look, moment: str
+    act: Act, look: Look, moment: str, is_sealed: bool
 ) -> None:
-    undisturbed = await prepared(act)
-    await act(StatePersistence(undisturbed))
-    steps = undisturbed.steps
+    undisturbed = await prepared(act, is_sealed=is_sealed)
+    await act(undisturbed.persistence)
+    steps, wanted = undisturbed.steps, await undisturbed.everything()
     assert steps > 2
     for step in range(1, steps + 1):
-        store = await prepared(act)
+        store = await prepared(act, is_sealed=is_sealed)
         setattr(store, moment, step)
         with pytest.raises(Transient, match=moment):
-            await act(StatePersistence(store))
+            await act(store.persistence)
+        assert not is_sealed or [] == plain(store)
         await look(store)
-        # Another process, which knows nothing of the first.
-        await act(StatePersistence(store))
-        assert undisturbed.everything() == store.everything(), f"{moment} step {step}"
+        await act(store.persistence)
+        assert wanted == await store.everything(), f"{moment} step {step}"
+        assert not is_sealed or [] == plain(store)
 
 
-async def prepared(act: Act) -> Faulty:
+def plain(store: Faulty) -> list[str]:
+    """The documents in which anything of the build can be read."""
+    words = (NAMESPACE.encode(), UID.encode(), b"phase", b"entries")
+    return [path for path, data in store.stored().items() if any(word in data for word in words)]
+
+
+def test_what_is_plain_would_be_seen() -> None:
+    store = Faulty()
+    store._blobs["active/index.json"] = Blob(b'{"builds":{"team/uid":{"phase":"BUILD"}}}', "1")
+    assert ["active/index.json"] == plain(store)
+
+
+async def prepared(act: Act, *, is_sealed: bool) -> Faulty:
     """What the act begins with."""
-    store = await a_store()
+    store = await a_store(is_sealed=is_sealed)
     if act is repair:
         await store.remove(CURRENT)
         store.steps = 0
     return store
 
 
-async def test_an_interrupted_act_may_be_interrupted_again() -> None:
-    undisturbed = await a_store()
-    await archive(StatePersistence(undisturbed))
-    for first in range(1, undisturbed.steps, 3):
-        for second in range(1, undisturbed.steps, 3):
-            store = await a_store()
+@BOTH
+async def test_an_interrupted_act_may_be_interrupted_again(is_sealed: bool) -> None:
+    undisturbed = await a_store(is_sealed=is_sealed)
+    await archive(undisturbed.persistence)
+    steps, wanted = undisturbed.steps, await undisturbed.everything()
+    for first in range(1, steps, 3):
+        for second in range(1, steps, 3):
+            store = await a_store(is_sealed=is_sealed)
             store.before = first
             with pytest.raises(Transient):
-                await archive(StatePersistence(store))
+                await archive(store.persistence)
             store.steps, store.after = 0, second
             try:
-                await archive(StatePersistence(store))
+                await archive(store.persistence)
             except Transient:
                 store.after = NEVER
-                await archive(StatePersistence(store))
-            assert undisturbed.everything() == store.everything(), (first, second)
+                await archive(store.persistence)
+            assert wanted == await store.everything(), (first, second)
