@@ -72,6 +72,18 @@ def patched(name: str, change: object, *options: str) -> tuple[str, ...]:
     return (*where, f"--patch={json.dumps(change)}", *options)
 
 
+def origin(uid: str | None) -> dict[str, object]:
+    """A change of the annotation that names the lost build."""
+    return {"metadata": {"annotations": {"buildstate.dev/restore-from": uid}}}
+
+
+def again(name: str) -> str:
+    """The manifest of a build that takes over the state of a lost one."""
+    manifest = json.loads(build(name, {}))
+    manifest["metadata"]["annotations"] = {"buildstate.dev/restore-from": "lost"}
+    return json.dumps(manifest)
+
+
 def request(action: str, ident: str = "r1") -> dict[str, object]:
     """A spec that asks for an act."""
     return {"request": {"id": ident, "action": action}}
@@ -122,6 +134,15 @@ ACTS = {
     "change work": patch({"phases": {"build": {"image": "example/builder:2"}}}, WORKERS, "working"),
     "take work away": patch({"phases": None}, WORKERS, "working"),
     "add a workspace": patch({"workspace": {"size": "1Gi"}}, WORKERS),
+    "make a lost build again": Act(
+        ("create", "--dry-run=server", "-f", "-"), AUTHORS, stdin=again("tried-")
+    ),
+    "let a build be a lost one": Act(
+        patched("standing", origin("lost"), "--dry-run=server"), UPDATERS
+    ),
+    "let it be another lost one": Act(
+        patched("restored", origin("other"), "--dry-run=server"), UPDATERS
+    ),
     "write status": Act(
         patched("standing", FIRST, "--subresource=status", "--dry-run=server"), {"root"}
     ),
@@ -155,6 +176,11 @@ SAID = {
     ),
     ("updater", "restore by recovery"): (
         'User "updater" may not restore BuildState rights/failed: '
+        f'missing verb "restore" {TRANSITION_HELP}author'
+    ),
+    ("updater", "let a build be a lost one"): (
+        'User "updater" may not let BuildState rights/standing take over the state of the build '
+        "lost (annotation buildstate.dev/restore-from): "
         f'missing verb "restore" {TRANSITION_HELP}author'
     ),
     ("updater", "checkpoint"): (
@@ -213,6 +239,7 @@ def populate(cluster: Cluster) -> None:
     for name, spec in specs.items():
         manifest = build(name, {"phase": "SETUP", **spec})
         cluster.kubectl("create", "-f", "-", stdin=manifest)
+    cluster.kubectl("create", "-f", "-", stdin=again("restored"))
     for name in ("failed", "requesting"):
         cluster.kubectl(*patched(name, FIRST, "--subresource=status"))
         cluster.kubectl(*patched(name, FAILED, "--subresource=status"))
@@ -257,6 +284,24 @@ def test_the_server_finds_no_type_wrong_in_a_policy(policy: str, installed: Clus
 def test_a_refused_creation_with_generate_name_names_the_build(rights: Refusal) -> None:
     act = ACTS["create with work"]
     assert "BuildState rights/tried-" in rights("author", *act.args, stdin=act.stdin)
+
+
+def test_who_may_only_create_makes_no_lost_build_again(rights: Refusal) -> None:
+    act = ACTS["make a lost build again"]
+    said = rights("updater", *act.args, stdin=act.stdin)
+    assert "may not let BuildState rights/tried-" in said
+    assert "take over the state of the build lost" in said
+
+
+@pytest.mark.parametrize(
+    "change",
+    [origin(None), {"metadata": {"labels": {"a": "b"}}}, {"spec": {"suspend": True}}],
+    ids=["without it", "with another label", "suspended"],
+)
+def test_a_build_that_was_made_again_is_changed_without_that_verb(
+    change: object, rights: Refusal
+) -> None:
+    assert not rights("updater", *patched("restored", change, "--dry-run=server"))
 
 
 def test_a_verb_granted_for_one_build_opens_that_build_only(

@@ -6,7 +6,7 @@ from buildstate.domain.errors import Conflict, Permanent
 from buildstate.domain.observed import Observed
 from buildstate.kube.ports import Key, Kube, Resource
 from buildstate.stores.chains import Expected
-from buildstate.stores.contracts import Place, Store
+from buildstate.stores.contracts import Area, Place, Store
 from buildstate.stores.keyrings import Keyring
 from buildstate.stores.registries import Registry, UnknownStore
 
@@ -59,6 +59,9 @@ class Vaults:
             build_uid=origin or observed.uid,
         )
         place = Place(observed.namespace, origin or observed.uid, observed.name)
+        if origin and not await store.names(place):
+            # It had been put away before it was lost.
+            place = replace(place, area=Area.ARCHIVED)
         return Vault(store, place, expected, self._keyring, self._is_encrypted)
 
     def is_outside(self, observed: Observed) -> bool:
