@@ -207,6 +207,7 @@ class StoreContract:
     ) -> None:
         acts: list[Act] = [
             lambda: store.load(place, name),
+            lambda: store.manifest(place, name),
             lambda: store.delete(place, name),
             lambda: store.save(place, Record(name, MANIFEST, b"")),
         ]
@@ -239,6 +240,16 @@ class StoreContract:
         won = await winners(*(store.save(place, record) for record in records))
         assert 1 == len(won)
         assert records[won[0]] == await store.load(place, RECORD.name)
+
+    async def test_a_manifest_can_be_read_alone(self, store: Store, place: Place) -> None:
+        assert await store.manifest(place, RECORD.name) is None
+        await store.save(place, RECORD)
+        assert MANIFEST == await store.manifest(place, RECORD.name)
+        await store.replace_manifest(place, Record(RECORD.name, MANIFEST, b""), b'{"key":"new"}')
+        assert b'{"key":"new"}' == await store.manifest(place, RECORD.name)
+        assert await store.manifest(place, "8-build-1f9b02ac") is None
+        archived = Place(place.namespace, place.uid, "demo", Area.ARCHIVED)
+        assert await store.manifest(archived, RECORD.name) is None
 
     async def test_another_manifest_takes_the_place_of_ours(
         self, store: Store, place: Place
@@ -312,6 +323,7 @@ class IncompleteContract(StoreContract):
     async def test_a_payload_alone_is_invisible_but_named(self, store: Store, place: Place) -> None:
         await half(store, place, "payload")
         assert await store.load(place, RECORD.name) is None
+        assert await store.manifest(place, RECORD.name) is None
         assert [RECORD.name] == await store.names(place)
         assert place in await store.places(Area.ACTIVE, place.namespace)
 

@@ -1,11 +1,14 @@
 """The ConfigMap store: what it makes, what that costs, and what does not fit."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 from tests.stores.clusters import FakeCluster
 from tests.stores.contracts import MANIFEST, RECORD, StoreContract
 
 from buildstate.domain.errors import AlreadyExists, Conflict, Permanent
-from buildstate.kube.ports import Key
+from buildstate.kube.ports import Document, Key
 from buildstate.stores import configmaps
 from buildstate.stores.configmaps import ConfigMapStore
 from buildstate.stores.contracts import Area, Place, Record, Store
@@ -147,3 +150,96 @@ async def test_what_somebody_else_labelled_is_no_place(
     }
     assert [PLACE] == await store.places(Area.ACTIVE)
     assert [RECORD.name] == await store.names(PLACE)
+
+
+# Whoever may make ConfigMaps in a namespace can give them any name, but not our labels.
+
+
+MARKS = ["app.kubernetes.io/managed-by", "buildstate.dev/document"]
+DOCUMENT = "active/team/uid/current_state.json"
+
+
+@pytest.mark.parametrize("mark", MARKS)
+async def test_a_document_that_lacks_our_labels_is_not_believed(
+    store: ConfigMapStore, cluster: FakeCluster, mark: str
+) -> None:
+    await store.create(DOCUMENT, b"planted")
+    (found,) = cluster.objects.values()
+    del found["metadata"]["labels"][mark]
+    await is_in_the_way(store, found)
+
+
+@pytest.mark.parametrize("labels", [None, {}])
+async def test_a_document_without_any_label_is_not_believed(
+    store: ConfigMapStore, cluster: FakeCluster, labels: dict[str, str] | None
+) -> None:
+    await store.create(DOCUMENT, b"planted")
+    (found,) = cluster.objects.values()
+    # The fake server selects by labels, and the real one leaves out what is empty.
+    found["metadata"]["labels"] = labels or {}
+    if labels is None:
+        del found["metadata"]["annotations"]
+    await is_in_the_way(store, found)
+
+
+async def test_a_document_that_says_that_it_is_another_is_not_believed(
+    store: ConfigMapStore, cluster: FakeCluster
+) -> None:
+    await store.create(DOCUMENT, b"planted")
+    (found,) = cluster.objects.values()
+    found["metadata"]["annotations"]["buildstate.dev/path"] = "active/team/other/current_state.json"
+    await is_in_the_way(store, found)
+
+
+async def is_in_the_way(store: ConfigMapStore, planted: Document) -> None:
+    """It counts as not there, so nobody learns its version, and nothing takes its place."""
+    assert await store.read(DOCUMENT) is None
+    version = planted["metadata"]["resourceVersion"]
+    for act in (
+        store.create(DOCUMENT, b"ours"),
+        store.write(DOCUMENT, b"ours"),
+        store.swap(DOCUMENT, b"ours", None),
+    ):
+        with pytest.raises(Permanent, match=r"team/document-\S+ has the name .* Delete it") as no:
+            await act
+        assert "Foreign" == no.value.reason
+    assert version == planted["metadata"]["resourceVersion"]
+    await store.remove(DOCUMENT)
+    await store.create(DOCUMENT, b"ours")
+    blob = await store.read(DOCUMENT)
+    assert blob is not None
+    assert b"ours" == blob.data
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda metadata: metadata.update(labels={}),
+        lambda metadata: metadata["labels"].pop("app.kubernetes.io/managed-by"),
+        lambda metadata: metadata["labels"].pop("buildstate.dev/checkpoint"),
+        lambda metadata: metadata["labels"].update({"buildstate.dev/build-uid": "other"}),
+        lambda metadata: metadata["labels"].update({"buildstate.dev/area": "archived"}),
+        lambda metadata: metadata["annotations"].update({"buildstate.dev/checkpoint-name": "x"}),
+    ],
+)
+async def test_a_checkpoint_that_is_not_marked_as_that_of_ours_is_not_believed(
+    store: ConfigMapStore, cluster: FakeCluster, change: Callable[[Any], Any]
+) -> None:
+    await store.save(PLACE, RECORD)
+    (found,) = cluster.objects.values()
+    change(found["metadata"])
+    assert await store.load(PLACE, RECORD.name) is None
+    assert await store.manifest(PLACE, RECORD.name) is None
+    for act in (store.save(PLACE, RECORD), store.replace_manifest(PLACE, RECORD, b"{}")):
+        with pytest.raises(Permanent, match=r"team/checkpoint-7-build-\S+ has the name") as no:
+            await act
+        assert "Foreign" == no.value.reason
+    assert MANIFEST.decode() == found["metadata"]["annotations"]["buildstate.dev/manifest"]
+
+
+async def test_a_manifest_alone_costs_no_payload(
+    store: ConfigMapStore, cluster: FakeCluster
+) -> None:
+    await store.save(PLACE, RECORD)
+    assert MANIFEST == await store.manifest(PLACE, RECORD.name)
+    assert ["create", "peek"] == cluster.calls
