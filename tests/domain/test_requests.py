@@ -194,6 +194,13 @@ def refusal(world: ABuild) -> tuple[str, str] | None:
             id="a Restore that something stands in the way of",
         ),
         pytest.param(
+            a_build().in_error(ErrorCategory.STATE_CORRUPTION).requesting(Action.CHECKPOINT),
+            "TransitionViolation",
+            "Checkpoint is refused: the state was altered;"
+            " Restore what the store holds, or Restart",
+            id="a state that was altered",
+        ),
+        pytest.param(
             DONE.requesting(Action.CHECKPOINT),
             "TransitionViolation",
             "Checkpoint is refused: COMPLETE is final; another run is another BuildState",

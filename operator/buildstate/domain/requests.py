@@ -96,6 +96,15 @@ def _has_ended(state: BuildState, moment: Moment) -> Verdict:
     return GRANTED
 
 
+def _is_believed(state: BuildState, _moment: Moment) -> Verdict:
+    """What was altered knows of no checkpoint any more: a new one would hide those in the store."""
+    failure = state.failure
+    is_corrupt = failure is not None and failure.category is ErrorCategory.STATE_CORRUPTION
+    if not is_corrupt or state.checkpoints or state.phase is not BuildPhase.ERROR:
+        return GRANTED
+    return _refused("the state was altered; Restore what the store holds, or Restart")
+
+
 def _store_may_help(_state: BuildState, moment: Moment) -> Verdict:
     trouble = moment.trouble
     if trouble is None or not trouble.is_permanent:
@@ -144,7 +153,7 @@ _LAWS: Mapping[Action, tuple[Law, ...]] = {
         _has_something_to_restore,
     ),
     Action.CLEANUP: (_is_not_archived, _is_in_error, _wants_out_of_error, _is_not_suspended),
-    Action.CHECKPOINT: (_is_not_archived, _is_not_complete, _store_may_help),
+    Action.CHECKPOINT: (_is_not_archived, _is_not_complete, _is_believed, _store_may_help),
     Action.ARCHIVE: (_is_not_archived, _has_ended, _store_may_help),
 }
 _LEAVING = frozenset({Action.RESTART, Action.RESTORE, Action.CLEANUP})

@@ -78,7 +78,7 @@ class RecoveryHandler:
         self._entropy = entropy
         self._figures = figures
         self._latest: dict[Key, _Latest] = {}
-        self._claim_uids: dict[Key, dict[str, str]] = {}
+        self._claim_uids: dict[Key, tuple[int, dict[str, str]]] = {}
         self.saving = Troubles()
         self.suspects: set[Key] = set()
         self.reading = Troubles()
@@ -308,10 +308,14 @@ class RecoveryHandler:
         if name is None:
             self._claim_uids.pop(key, None)
             return {}
-        if name not in self._claim_uids.get(key, {}):
+        epoch, known = self._claim_uids.get(key, (-1, {}))
+        # A new run may have been given another claim of the same name.
+        if epoch != state.epoch or name not in known:
             found = await self._kube.get(Resource.CLAIMS, Key(observed.namespace, name))
-            self._claim_uids[key] = {name: found["metadata"]["uid"]} if found else {}
-        return self._claim_uids[key]
+            is_there = found is not None and "deletionTimestamp" not in found["metadata"]
+            known = {name: found["metadata"]["uid"]} if found and is_there else {}
+            self._claim_uids[key] = (state.epoch, known)
+        return known
 
 
 def _delta(before: bytes, after: bytes) -> bytes:

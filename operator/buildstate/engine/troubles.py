@@ -8,7 +8,10 @@ from buildstate.domain.observed import Trouble
 from buildstate.kube.ports import Key
 
 FIRST_PAUSE = timedelta(seconds=2)
-LONGEST_PAUSE = timedelta(minutes=5)
+LONGEST_PAUSE = timedelta(seconds=30)
+"""Of what may pass by itself: many builds of a store that is down cost that no request."""
+LONGEST_REFUSED_PAUSE = timedelta(minutes=5)
+"""Of what somebody has to mend; each build asks for itself."""
 PERSISTENCE_ERROR = "PersistenceError"
 
 
@@ -29,7 +32,8 @@ class Troubles:
     def note(self, key: Key, error: BuildStateError, now: datetime) -> Trouble:
         """Remember that `error` happened, and give what it means for the build."""
         known = self._known.get(key)
-        pause = min(known[1] * 2, LONGEST_PAUSE) if known else FIRST_PAUSE
+        longest = LONGEST_REFUSED_PAUSE if isinstance(error, Permanent) else LONGEST_PAUSE
+        pause = min(known[1] * 2, longest) if known else FIRST_PAUSE
         asked = error.retry_after if isinstance(error, Transient) else None
         trouble = _trouble(error, now + max(pause, timedelta(seconds=asked or 0)))
         if known and known[0].reason == trouble.reason:
