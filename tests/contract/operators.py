@@ -20,7 +20,7 @@ from buildstate.domain.validation import validate
 WORK = {"image": "none", "command": ["true"]}
 FOUR = dict.fromkeys(("setup", "build", "test", "cleanup"), WORK)
 FORWARD = ["SETUP", "BUILD", "TEST", "CLEANUP", "COMPLETE"]
-PATIENCE = 60.0
+PATIENCE = 30.0
 
 Verdict = Callable[[Document], str]
 

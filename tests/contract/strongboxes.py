@@ -143,7 +143,7 @@ async def opened_stores(kubeconfig: Path, box: Strongbox) -> AsyncIterator[Opene
     """Open the stores of a strongbox as cluster-admin."""
     os.environ["KUBECONFIG"] = str(kubeconfig)
     connection = await connect([])
-    kube = KubeClient(connection.api)
+    kube = KubeClient(connection)
     try:
         yield Opened(kube, open_stores(box.config, kube, "default"), box.keyring)
     finally:
