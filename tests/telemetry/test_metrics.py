@@ -151,3 +151,12 @@ def test_two_operators_in_one_process_do_not_share_figures() -> None:
     first, second = Metrics(), Metrics()
     first.failed("PhaseFailed")
     assert value(second, "errors_total", category="PhaseFailed") is None
+
+
+def test_a_state_that_was_altered_is_a_failure_of_integrity() -> None:
+    metrics = Metrics()
+    metrics.failed("StateCorruption")
+    metrics.failed("PhaseFailed")
+    page = metrics.exposition().decode()
+    assert 'buildstate_integrity_failures_total{reason="StateCorruption"} 1.0' in page
+    assert 'reason="PhaseFailed"' not in page

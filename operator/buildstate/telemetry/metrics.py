@@ -15,6 +15,7 @@ from prometheus_client import (
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from buildstate.domain.errors import ErrorCategory
 from buildstate.domain.states import BuildState, Transition
 from buildstate.kube.traces import Request
 from buildstate.telemetry.checkpoints import CheckpointMetrics
@@ -105,8 +106,10 @@ class Metrics:
         self._transitions.labels(origin, to, result).inc()
 
     def failed(self, category: str) -> None:
-        """Count one failure of a build."""
+        """Count one failure of a build; a state that was altered is one of integrity, too."""
         self._errors.labels(category).inc()
+        if category == ErrorCategory.STATE_CORRUPTION:
+            self.checkpoints.checkpoint_damaged(category)
 
     def answered(self, action: str, outcome: str) -> None:
         """Count one request."""
