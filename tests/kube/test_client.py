@@ -194,6 +194,15 @@ async def test_a_list_of_names_asks_for_nothing_else(line: Line) -> None:
     assert "as=PartialObjectMetadataList" in line.server.asked[-1].headers["Accept"]
 
 
+async def test_a_look_at_an_object_asks_for_its_metadata_only(line: Line) -> None:
+    line.server.says({"metadata": {"name": "demo"}})
+    found = await line.kube.peek(Resource.CONFIGMAPS, KEY)
+    assert {"metadata": {"name": "demo"}} == found
+    assert "as=PartialObjectMetadata;" in line.server.asked[-1].headers["Accept"]
+    line.server.says({"reason": "NotFound"}, 404)
+    assert await line.kube.peek(Resource.CONFIGMAPS, KEY) is None
+
+
 async def test_each_namespace_that_is_served_is_listed(line: Line) -> None:
     for number in (1, 2):
         metadata = {"resourceVersion": str(number)}

@@ -1,16 +1,19 @@
 """The stores document: what it says, what is wrong with it, and who gets which store."""
 
+import base64
 import json
 from pathlib import Path
 
 import pytest
 from tests.stores.clusters import FakeCluster
 from tests.stores.contracts import RECORD
+from tests.stores.lines import NEW
 from tests.stores.servers import free_port
 
 from buildstate.domain.errors import Permanent, Transient
 from buildstate.stores.contracts import Place
 from buildstate.stores.decorators import Operation
+from buildstate.stores.keyrings import KeyUnusable
 from buildstate.stores.registries import (
     AzureConfig,
     BadStores,
@@ -176,3 +179,52 @@ async def test_an_opened_store_is_patient_and_tells(tmp_path: Path) -> None:
         await store.save(PLACE, RECORD)
     assert [("a", "save", "transient")] == [(one.store, one.name, one.result) for one in told]
     assert 0.2 < told[0].seconds < 5
+
+
+def encrypting(directory: Path) -> StoresConfig:
+    """A volume, with encryption."""
+    for name in ("store", "keys"):
+        (directory / name).mkdir(exist_ok=True)
+    config = {"kind": "Volume", "name": "a", "path": str(directory / "store")}
+    encryption = {"activeKey": NEW.name, "keyring": str(directory / "keys")}
+    document = {"default": "a", "stores": [config], "encryption": encryption}
+    return stores_of(json.dumps(document))
+
+
+async def test_without_its_key_an_opened_store_takes_no_document(tmp_path: Path) -> None:
+    store = opened(encrypting(tmp_path)).get()
+    assert not isinstance(store, UnknownStore)
+    with pytest.raises(KeyUnusable, match=f"active key '{NEW.name}' is not usable"):
+        await store.create("active/team/uid/current_state.json", b"{}")
+    assert [] == await store.list("active/")
+
+
+async def test_an_opened_store_encrypts_where_that_is_on(tmp_path: Path) -> None:
+    registry = opened(encrypting(tmp_path))
+    (tmp_path / "keys" / NEW.name).write_bytes(base64.b64encode(NEW.secret))
+    store = registry.get()
+    assert not isinstance(store, UnknownStore)
+    await store.create("active/team/uid/current_state.json", b'{"a":1}')
+    blob = await store.read("active/team/uid/current_state.json")
+    assert blob is not None
+    assert b'{"a":1}' == blob.data
+    (file,) = (path for path in (tmp_path / "store").rglob("current_state.json"))
+    assert b'{"a":1}' not in file.read_bytes()
+    assert (True, NEW) == (registry.is_encrypted, registry.keyring.active)
+    # Who takes encryption out of the document learns that a key is needed.
+    unencrypted = encrypting(tmp_path).model_copy(update={"encryption": None})
+    without = opened(unencrypted).get()
+    assert not isinstance(without, UnknownStore)
+    with pytest.raises(KeyUnusable, match="put it back"):
+        await without.read("active/team/uid/current_state.json")
+
+
+async def test_an_opened_store_does_not_encrypt_where_that_is_off(tmp_path: Path) -> None:
+    config = encrypting(tmp_path).model_copy(update={"encryption": None})
+    registry = opened(config)
+    store = registry.get()
+    assert not isinstance(store, UnknownStore)
+    await store.create("active/team/uid/current_state.json", b'{"a":1}')
+    (file,) = (path for path in (tmp_path / "store").rglob("current_state.json"))
+    assert b'{"a":1}' == file.read_bytes()
+    assert (False, None) == (registry.is_encrypted, registry.keyring.active)
