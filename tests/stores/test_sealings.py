@@ -125,7 +125,7 @@ async def test_a_plain_state_without_a_backup_is_refused_and_says_what_to_do(
     found = await loaded(store)
     assert isinstance(found, StateDamage)
     assert "not encrypted, but all must be" in found.message
-    assert "`rewrap`" in found.message
+    assert "`rewrap --seal-plain`" in found.message
     assert {CURRENT: before} == await stored(bare)
 
 

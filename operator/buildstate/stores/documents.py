@@ -68,7 +68,7 @@ def unseal(
     return Damage(
         DamageReason.DOWNGRADED,
         f"{path} is not encrypted, but all must be: if it is from before encryption was switched"
-        " on, let `rewrap` seal what is plain; otherwise find out who writes to the store",
+        " on, `rewrap --seal-plain` encrypts it; otherwise find out who writes to the store",
     )
 
 
