@@ -7,7 +7,9 @@ from tests.worlds import CLAIM, NAME, NAMESPACE, NOW, UID, ABuild, a_build
 
 from buildstate.domain.captures import Capture
 from buildstate.domain.checkpoints import CheckpointTrigger
+from buildstate.domain.errors import Transient
 from buildstate.domain.phases import BuildPhase
+from buildstate.domain.plan import Plan
 from buildstate.engine.recoveries import RecoveryHandler
 from buildstate.engine.vaults import Vaults
 from buildstate.kube.ports import Document, Key, Resource
@@ -27,11 +29,11 @@ def a_claim(uid: str, **metadata: str) -> Document:
 class Handling:
     """A recovery handler over a store in memory and a recording cluster."""
 
-    def __init__(self, *claims: Document) -> None:
+    def __init__(self, *claims: Document, store: MemoryStore | None = None) -> None:
         self.kube = RecordingKube(
             {Resource.NAMESPACES: [NAMESPACE_OBJECT], Resource.CLAIMS: claims}
         )
-        self.store, self.told = MemoryStore(), Told()
+        self.store, self.told = store or MemoryStore(), Told()
         vaults = Vaults(Registry("memory", [self.store]), NO_KEYS, self.kube)
         self.handler = RecoveryHandler(vaults, self.kube, StoppedClock(), os.urandom, self.told)
 
@@ -80,3 +82,30 @@ async def test_a_checkpoint_is_stored_and_named_by_what_it_is_of(phase: BuildPha
         "active/"
     )
     assert NAME == document["metadata"]["name"]
+
+
+class Failing(MemoryStore):
+    """A store that is down."""
+
+    async def write(self, path: str, data: bytes) -> None:
+        raise Transient("it is down")
+
+    async def create(self, path: str, data: bytes) -> None:
+        raise Transient("it is down")
+
+
+async def test_what_cannot_be_stored_is_logged_once_and_looked_for_by_the_sweep(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    handling, world = Handling(store=Failing()), a_build().checkpointing().in_phase(BuildPhase.INIT)
+    capture = Capture(state=world.known, trigger=CheckpointTrigger.TRANSITION)
+    decision = Plan(state=world.known, captures=(capture,))
+    caplog.set_level("WARNING")
+    for _ in range(3):
+        taken = await handling.handler.take(world.observed(), world.document(7), decision)
+        assert taken is None
+    assert ["a checkpoint is not stored: it is down"] == caplog.messages
+    assert {Key(NAMESPACE, NAME)} == handling.handler.suspects
+    trouble = handling.handler.informed(world.observed()).trouble
+    assert trouble is not None
+    assert "PersistenceError" == trouble.reason

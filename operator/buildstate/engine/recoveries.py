@@ -103,17 +103,26 @@ class RecoveryHandler:
                 ref = await self.create_checkpoint(observed, source, capture, state)
                 state = replace(state, checkpoints=(*state.checkpoints, ref))
         except BuildStateError as error:
-            self.suspects.add(key)
-            trouble = self.saving.note(key, error, self._clock.now())
-            logger.warning(
-                "a checkpoint is not stored: %s", trouble.message, extra={"build": str(key)}
-            )
+            self._missed(key, error)
             return None
         self.saving.clear(key)
         if state.phase is BuildPhase.COMPLETE:
             self._latest.pop(key, None)
         policy = observed.spec.checkpoints or CheckpointPolicy()
         return replace(state, checkpoints=retain(state.checkpoints, policy.keep))
+
+    def _missed(self, key: Key, error: BuildStateError) -> None:
+        self.suspects.add(key)
+        known = self.saving.of(key)
+        trouble = self.saving.note(key, error, self._clock.now())
+        # Once is enough: many builds may wait for the same store for long.
+        is_news = known is None or known.reason != trouble.reason
+        logger.log(
+            logging.WARNING if is_news else logging.DEBUG,
+            "a checkpoint is not stored: %s",
+            trouble.message,
+            extra={"build": str(key)},
+        )
 
     async def create_checkpoint(
         self, observed: Observed, source: Source, capture: Capture, state: BuildState
