@@ -7,6 +7,7 @@ import pytest
 from tests.cli.desks import Heard
 
 from buildstate.cli import commands, indexes
+from buildstate.cli.verbs import Verb
 from buildstate.domain.errors import Transient
 from buildstate.settings import Settings
 
@@ -131,7 +132,7 @@ def test_the_operator_is_run_with_its_settings() -> None:
 
 @pytest.mark.parametrize("verb", commands.VERBS, ids=lambda verb: verb.name)
 def test_every_verb_explains_itself_with_examples_that_it_understands(
-    verb: commands.Verb, capsys: pytest.CaptureFixture[str]
+    verb: Verb, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as left:
         commands.main([verb.name, "--help"], {}, ran)
