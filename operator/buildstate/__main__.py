@@ -5,6 +5,8 @@ import gc
 import os
 import sys
 
+import uvloop
+
 from buildstate.cli import commands
 from buildstate.settings import Settings
 from buildstate.telemetry import logs
@@ -19,7 +21,8 @@ def main() -> int:
 def _operate(settings: Settings) -> int:
     logs.configure(settings.log_level)
     _calm_collector()
-    asyncio.run(run(settings))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(run(settings))
     return 0
 
 
