@@ -127,6 +127,14 @@ class Going(Cluster):
         return self._after if resource is Resource.BUILDS else found
 
 
+async def test_with_all_a_state_that_cannot_be_read_is_named() -> None:
+    store, heard = MemoryStore("main"), Heard()
+    await store.write(f"archived/{SPACE}/{UID}/current_state.json", b"{")
+    assert 1 == await done(session(heard, store, kube=Cluster()), ["verify", "--all"])
+    row = heard.out.splitlines()[1]
+    assert [SPACE, UID, "current_state.json", "Unreadable"] == row.split()[:4]
+
+
 async def test_all_that_holds_is_counted() -> None:
     one, store = await line(5)
     heard = Heard()

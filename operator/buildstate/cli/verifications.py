@@ -13,9 +13,12 @@ from buildstate.cli.verbs import DONE, INCOMPLETE, Verb, store_option
 from buildstate.domain.checkpoints import CheckpointRef, Damage
 from buildstate.domain.states import BuildState
 from buildstate.kube.ports import Document, Key, Resource
+from buildstate.stores.archives import CURRENT
+from buildstate.stores.bundles import StateFilter
 from buildstate.stores.chains import Expected, Reader, by_digest
 from buildstate.stores.contracts import Area, Place, Store
 from buildstate.stores.discoveries import discover
+from buildstate.stores.persistences import StatePersistence
 from buildstate.stores.registries import UnknownStore
 
 AT_ONCE = 8
@@ -181,6 +184,12 @@ async def _everything(
         for place in await store.places(area, namespace)
     ]
     await asyncio.gather(*(_place(session, store, place, tally, gate) for store, place in places))
+    for store in session.stores:
+        for area in Area:
+            chosen = StateFilter(namespace=namespace, area=area)
+            for damage in (await StatePersistence(store).list_states(chosen)).damaged:
+                where = Key(damage.namespace, damage.uid)
+                tally.blame(where, CURRENT, damage.reason, damage.message)
 
 
 async def _place(
@@ -209,7 +218,7 @@ VERB = Verb(
     description="""\
 Reads every checkpoint that a build in the cluster refers to, and verifies it down to its last
 byte, as a restore would. With --all also what the stores hold besides: of builds that are gone,
-and archived ones. A checkpoint that was cut off in the middle of a crash may be among those
+archived ones, and the states beside them. A checkpoint that was cut off in the middle of a crash may be among those
 until the next sweep of the operator (5 minutes). Nothing is changed.""",
     examples="""\
   buildstate verify
