@@ -218,8 +218,8 @@ VERB = Verb(
     description="""\
 Reads every checkpoint that a build in the cluster refers to, and verifies it down to its last
 byte, as a restore would. With --all also what the stores hold besides: of builds that are gone,
-archived ones, and the states beside them. A checkpoint that was cut off in the middle of a crash may be among those
-until the next sweep of the operator (5 minutes). Nothing is changed.""",
+archived ones, and the states beside them. A checkpoint that a crash has left behind may be
+among those until the next sweep of the operator (5 minutes). Nothing is changed.""",
     examples="""\
   buildstate verify
   buildstate verify --namespace team --build nightly
