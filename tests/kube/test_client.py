@@ -300,6 +300,12 @@ async def test_objects_are_chosen_by_their_labels(line: Line) -> None:
     assert "PartialObjectMetadataList" in line.server.asked[-1].headers["Accept"]
 
 
+async def test_an_object_of_no_namespace_is_made_beside_the_others(line: Line) -> None:
+    body = {"metadata": {"name": "team"}}
+    await line.kube.create(Resource.NAMESPACES, body)
+    assert ("POST", "/api/v1/namespaces") == line.server.last
+
+
 async def test_objects_are_chosen_in_every_namespace_of_ours(line: Line) -> None:
     for _ in range(3):
         line.server.says({"metadata": {}, "items": [POD]})
