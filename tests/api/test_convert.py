@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from tests.strategies import states
 from tests.worlds import NOW, UID, a_build, a_document
 
-from buildstate.api import convert, v1alpha1
+from buildstate.api import convert, statuses
 from buildstate.domain import integrity
 from buildstate.domain.errors import ErrorCategory
 from buildstate.domain.phases import BuildPhase, BuildStatus
@@ -32,7 +32,7 @@ from buildstate.domain.states import (
     WorkResult,
 )
 
-OWN = (v1alpha1.BuildStatusModel.__name__,)
+OWN = (statuses.BuildStatusModel.__name__,)
 TWINS = [pytest.param(model, twin, id=model.__name__) for model, twin in convert._DOMAIN.items()]
 
 
