@@ -11,58 +11,39 @@ class CheckpointMetrics:
     """What the engine tells of checkpoints and recoveries, and a store of its operations."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._taken = Counter(
-            "buildstate_checkpoints",
-            "Checkpoints that were tried to take.",
-            ["kind", "trigger", "result"],
-            registry=registry,
+        self._registry = registry
+        self._taken = self._counter(
+            "checkpoints", "Checkpoints that were tried to take.", "kind", "trigger", "result"
         )
-        self._bytes = Histogram(
-            "buildstate_checkpoint_bytes",
-            "Bytes of a stored checkpoint, compressed.",
-            ["kind"],
-            buckets=_BYTES,
-            registry=registry,
+        self._bytes = self._histogram(
+            "checkpoint_bytes", "Bytes of a stored checkpoint, compressed.", _BYTES, "kind"
         )
-        self._seconds = Histogram(
-            "buildstate_checkpoint_duration_seconds",
-            "Seconds that taking one checkpoint took.",
-            buckets=_SECONDS,
-            registry=registry,
+        self._seconds = self._histogram(
+            "checkpoint_duration_seconds", "Seconds that taking one checkpoint took.", _SECONDS
         )
-        self._damaged = Counter(
-            "buildstate_integrity_failures",
+        self._damaged = self._counter(
+            "integrity_failures",
             "Checkpoints that did not verify, by what was wrong, and states that broke a law.",
-            ["reason"],
-            registry=registry,
+            "reason",
         )
-        self._recoveries = Counter(
-            "buildstate_recoveries", "Recoveries by how they went.", ["result"], registry=registry
-        )
-        self._recovery_seconds = Histogram(
-            "buildstate_recovery_duration_seconds",
+        self._recoveries = self._counter("recoveries", "Recoveries by how they went.", "result")
+        self._recovery_seconds = self._histogram(
+            "recovery_duration_seconds",
             "Seconds from entering ERROR to leaving it by a recovery.",
-            buckets=_RECOVERY_SECONDS,
-            registry=registry,
+            _RECOVERY_SECONDS,
         )
-        self._mirrors = Counter(
-            "buildstate_mirrored_states",
-            "States that were to be written to outside stores, by result.",
-            ["result"],
-            registry=registry,
+        self._mirrors = self._counter(
+            "mirrored_states", "States that were to be written to outside stores.", "result"
         )
-        self._operations = Counter(
-            "buildstate_store_operations",
-            "Operations on stores by result.",
-            ["store", "operation", "result"],
-            registry=registry,
+        self._operations = self._counter(
+            "store_operations", "Operations on stores by result.", "store", "operation", "result"
         )
-        self._operation_seconds = Histogram(
-            "buildstate_store_operation_duration_seconds",
+        self._operation_seconds = self._histogram(
+            "store_operation_duration_seconds",
             "Seconds of one operation on a store.",
-            ["store", "operation"],
-            buckets=_SECONDS,
-            registry=registry,
+            _SECONDS,
+            "store",
+            "operation",
         )
 
     def checkpoint_taken(
@@ -91,3 +72,13 @@ class CheckpointMetrics:
         """Count one operation on a store."""
         self._operations.labels(store, operation, result).inc()
         self._operation_seconds.labels(store, operation).observe(seconds)
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(f"buildstate_{name}", text, labels, registry=self._registry)
+
+    def _histogram(
+        self, name: str, text: str, buckets: tuple[float, ...], *labels: str
+    ) -> Histogram:
+        return Histogram(
+            f"buildstate_{name}", text, labels, registry=self._registry, buckets=buckets
+        )
