@@ -183,7 +183,7 @@ async def test_after_another_error_it_does_not_trust_its_position_either(
 ) -> None:
     server.streams = [(error(code=500, message="etcd is ill") + b"\n",)]
     async with reader.at_work():
-        await until(lambda: len(reader.codes()) == 3)
+        await until(lambda: len(reader.told) == 3)
     assert (["5", "50"], [200, 500, 200]) == (server.positions(), reader.codes())
     assert "etcd is ill" in caplog.text
 
@@ -191,7 +191,7 @@ async def test_after_another_error_it_does_not_trust_its_position_either(
 async def test_an_error_without_words_is_an_error(server: ApiServer, reader: Reader) -> None:
     server.streams = [(b'{"type":"ERROR","object":{}}\n',)]
     async with reader.at_work():
-        await until(lambda: len(reader.codes()) == 3)
+        await until(lambda: len(reader.told) == 3)
     assert [200, 0, 200] == reader.codes()
 
 
@@ -201,7 +201,7 @@ async def test_a_refused_watch_is_asked_for_again_from_where_it_was(
 ) -> None:
     server.refusals = [(code, {})]
     async with reader.at_work():
-        await until(lambda: len(reader.codes()) == 2)
+        await until(lambda: len(reader.told) == 2)
     assert (["5", "5"], 0, [code, 200]) == (server.positions(), reader.gaps, reader.codes())
 
 
