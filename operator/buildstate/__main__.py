@@ -4,6 +4,7 @@ import asyncio
 import gc
 import os
 import sys
+from typing import NoReturn
 
 import uvloop
 
@@ -13,9 +14,14 @@ from buildstate.telemetry import logs
 from buildstate.wiring import run
 
 
-def main() -> int:
-    """Do what was asked for; give the exit code."""
-    return commands.main(sys.argv[1:], os.environ, _operate)
+def main() -> NoReturn:
+    """Do what was asked for, and leave with the exit code."""
+    code = commands.main(sys.argv[1:], os.environ, _operate)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # The threads of obstore may still be at work, and abort the process when Python is taken down
+    # around them.
+    os._exit(code)
 
 
 def _operate(settings: Settings) -> int:
@@ -33,4 +39,4 @@ def _calm_collector() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,5 +1,7 @@
 """The command line: what is wrong is said in a line, with an exit code."""
 
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,6 +12,9 @@ from buildstate.cli import commands, indexes
 from buildstate.cli.verbs import Verb
 from buildstate.domain.errors import Transient
 from buildstate.settings import Settings
+
+
+ROOT = Path(__file__).parents[2]
 
 
 def ran(_settings: Settings) -> int:
@@ -126,6 +131,26 @@ def test_what_ends_a_command_is_one_line_and_1(
     assert heard.err.endswith(said)
 
 
+def test_a_command_ends_with_its_own_code_whatever_its_stores_still_do(tmp_path: Path) -> None:
+    # Threads of the object store's client outlive what was asked of it: often, not always.
+    (tmp_path / "accessKeyId").write_text("a")
+    (tmp_path / "secretAccessKey").write_text("b")
+    document = tmp_path / "stores.yaml"
+    document.write_text(
+        "default: main\nstores:\n- {name: main, kind: S3, bucket: b, endpoint: 'http://127.0.0.1:1',"
+        f" allowHttp: true, credentials: {tmp_path}, timeoutSeconds: 1}}\n"
+    )
+    environment = {"BUILDSTATE_STORES": str(document), "PYTHONPATH": str(ROOT / "operator")}
+    command = [sys.executable, "-m", "buildstate", "states"]
+    asked = [
+        subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+        for _ in range(8)
+    ]
+    said = [(one.communicate()[1], one.returncode) for one in asked]
+    assert [1] * 8 == [code for _, code in said], said
+    assert all("cannot be reached" in words for words, _ in said)
+
+
 def test_the_operator_is_run_with_its_settings() -> None:
     assert 7 == main(Heard(), {"BUILDSTATE_WORKERS": "3"}, "run")
 
@@ -146,6 +171,6 @@ def test_every_verb_explains_itself_with_examples_that_it_understands(
 
 
 def test_every_verb_has_a_section_in_the_reference() -> None:
-    page = (Path(__file__).parents[2] / "docs/reference/command-line.md").read_text()
+    page = (ROOT / "docs/reference/command-line.md").read_text()
     verbs = {"run", *(verb.name for verb in commands.VERBS)}
     assert verbs == {line[4:-1] for line in page.splitlines() if line.startswith("## `")}

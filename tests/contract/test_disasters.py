@@ -63,6 +63,7 @@ class Site:
     directory: Path
     kubeconfig: Path
     store: Document
+    namespace: str
 
     @property
     def settings(self) -> dict[str, str]:
@@ -70,6 +71,7 @@ class Site:
         return {
             "BUILDSTATE_STORES": str(self.directory / "stores.json"),
             "BUILDSTATE_STORE_NAMESPACE": SYSTEM,
+            "BUILDSTATE_NAMESPACES": self.namespace,
         }
 
     def write(self, key: str = "2026-11") -> None:
@@ -122,7 +124,11 @@ def operators_kubeconfig(installed: Cluster, tmp_path_factory: pytest.TempPathFa
 
 @pytest.fixture
 def site(
-    request: pytest.FixtureRequest, tmp_path: Path, operators_kubeconfig: Path, server: Versity
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    operators_kubeconfig: Path,
+    server: Versity,
+    team: str,
 ) -> Site:
     kind = getattr(request, "param", "volume")
     (tmp_path / "volume").mkdir()
@@ -141,7 +147,7 @@ def site(
         "credentials": str(credentials),
         "timeoutSeconds": 2,
     }
-    site = Site(tmp_path, operators_kubeconfig, volume if kind == "volume" else bucket)
+    site = Site(tmp_path, operators_kubeconfig, volume if kind == "volume" else bucket, team)
     site.write()
     return site
 
@@ -220,7 +226,7 @@ def before(build: str, phase: str) -> str:
     """How work ends before the disaster."""
     if (build, phase) == ("failed", "TEST"):
         return "Failed"
-    return "Running" if (build, phase) == ("running", "BUILD") else "Succeeded"
+    return "" if (build, phase) == ("running", "BUILD") else "Succeeded"
 
 
 # What each asks for, and how it stands when the cluster is lost.
@@ -229,7 +235,7 @@ BUILDS: dict[str, tuple[Document, str, str]] = {
     "archived": (KEPT, "COMPLETE", "Archived"),
     "complete": (KEPT, "COMPLETE", "Succeeded"),
     "failed": (KEPT, "ERROR", "Failed"),
-    "running": ({**KEPT, "recovery": RESUME}, "BUILD", "Running"),
+    "running": ({**KEPT, "recovery": RESUME}, "BUILD", "Waiting"),
     "suspended": ({**KEPT, "phase": "BUILD"}, "BUILD", "Suspended"),
     "tested": ({**KEPT, "phase": "TEST"}, "TEST", "Waiting"),
     "waiting": ({**KEPT, "phase": "BUILD"}, "BUILD", "Waiting"),
