@@ -1,5 +1,6 @@
 """The API server as cluster-admin sees it: what was answered, in code and words."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -89,19 +90,16 @@ class Api:
         items: list[Document] = (await self._ask("GET", path, None)).document["items"]
         return items
 
-    async def reasons(self, name: str) -> set[str]:
-        """The reasons of the Events of a build."""
-        events = await self.every("events")
-        return {each["reason"] for each in events if each["involvedObject"]["name"] == name}
-
-    async def exchange(self, before: Document, after: Document | None) -> None:
-        """Put another ConfigMap, or none, in the place of one, as cluster-admin can."""
-        path = f"/api/v1/namespaces/{self.namespace}/configmaps"
-        gone = await self._ask("DELETE", f"{path}/{before['metadata']['name']}", None)
-        assert gone.code == 200, gone.message
-        if after is not None:
-            made = await self.post(path, after)
-            assert made.code == 201, made.message
+    async def tells(self, name: str, *reasons: str) -> bool:
+        """Say whether there are Events with these reasons of a build; they may come late."""
+        missing = {*reasons}
+        for _ in range(100):
+            events = await self.every("events")
+            missing -= {each["reason"] for each in events if each["involvedObject"]["name"] == name}
+            if not missing:
+                return True
+            await asyncio.sleep(0.1)
+        return False
 
     async def remove(self, path: str) -> Answer:
         """Delete anything else."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from tests.contract.apis import Api, opened
 from tests.contract.operators import Operators
+from tests.contract.zygotes import Zygote, zygote
 from tests.stores.servers import Versity, versity
 
 from clusters import binaries, choose
@@ -89,8 +90,15 @@ async def api(api_cluster: Cluster, namespace: str) -> AsyncIterator[Api]:
         yield api
 
 
+@pytest.fixture(scope="session")
+def mother() -> Iterator[Zygote]:
+    """Where operators come from in no time."""
+    with zygote() as mother:
+        yield mother
+
+
 @pytest.fixture
-def operators(api_cluster: Cluster, tmp_path: Path) -> Iterator[Operators]:
+def operators(api_cluster: Cluster, tmp_path: Path, mother: Zygote) -> Iterator[Operators]:
     """Operator processes, ended with the test."""
     with ExitStack() as stack:
-        yield Operators(api_cluster.kubeconfig, tmp_path, stack)
+        yield Operators(api_cluster.kubeconfig, tmp_path, stack, mother)

@@ -13,6 +13,7 @@ from typing import Any
 
 from bench.processes import OperatorProcess, running
 from tests.contract.apis import Api, Document
+from tests.contract.zygotes import Zygote
 
 from buildstate.domain.transitions import VALID_TRANSITIONS
 from buildstate.domain.validation import validate
@@ -28,14 +29,22 @@ Verdict = Callable[[Document], str]
 class Operators:
     """Operator processes, begun and killed as the test likes."""
 
-    def __init__(self, kubeconfig: Path, logs: Path, stack: ExitStack) -> None:
+    def __init__(
+        self, kubeconfig: Path, logs: Path, stack: ExitStack, mother: Zygote | None = None
+    ) -> None:
         self._kubeconfig = kubeconfig
         self._logs = logs
         self._stack = stack
+        self._mother = mother
         self._count = count(1)
 
     async def begin(self, **settings: str) -> OperatorProcess:
         """Start one more, and wait until it is ready; `settings` are of its environment."""
+        if self._mother is not None:
+            own = {"KUBECONFIG": str(self._kubeconfig), **settings}
+            begun = await self._mother.begin(self._logs, **own)
+            self._stack.callback(self._mother.end, begun)
+            return begun
         log = self._logs / f"operator-{next(self._count)}.log"
         context = running(self._kubeconfig, log, settings)
         operator = await asyncio.to_thread(context.__enter__)
@@ -91,13 +100,14 @@ def failing(phase: str, times: int) -> Verdict:
 
 @dataclass
 class FailsOnce:
-    """Fails the first TEST of every build, or the first `times`; each is another Pod."""
+    """Fails the first TEST of every build, or as many as `times` says of it."""
 
-    times: int = 1
+    times: dict[str, int] = field(default_factory=dict)
     failed: Counter[str] = field(default_factory=Counter)
 
     def __call__(self, pod: Document) -> str:
-        if phase_of(pod) != "TEST" or self.failed[build_of(pod)] >= self.times:
+        name = build_of(pod)
+        if phase_of(pod) != "TEST" or self.failed[name] >= self.times.get(name, 1):
             return "Succeeded"
         self.failed[build_of(pod)] += 1
         return "Failed"
@@ -172,7 +182,7 @@ async def wait_for_answer(api: Api, name: str, identity: str) -> Document:
 
 async def ask(api: Api, name: str, identity: str, action: str, **request: str) -> Document:
     """Request an act, and give the answer to it."""
-    asked = {"id": identity, "action": action, **request}
+    asked = {"id": identity, "action": action, "checkpoint": None, **request}
     answer = await api.patch(name, {"spec": {"request": asked}})
     assert 200 == answer.code, answer.message
     return await wait_for_answer(api, name, identity)

@@ -139,11 +139,13 @@ class Opened:
 
 
 @asynccontextmanager
-async def opened_stores(kubeconfig: Path, box: Strongbox) -> AsyncIterator[Opened]:
-    """Open the stores of a strongbox as cluster-admin."""
+async def opened_stores(
+    kubeconfig: Path, box: Strongbox, *namespaces: str
+) -> AsyncIterator[Opened]:
+    """Open the stores of a strongbox as cluster-admin, who looks at those namespaces or at all."""
     os.environ["KUBECONFIG"] = str(kubeconfig)
     connection = await connect([])
-    kube = KubeClient(connection)
+    kube = KubeClient(connection, namespaces)
     try:
         yield Opened(kube, open_stores(box.config, kube, "default"), box.keyring)
     finally:

@@ -28,6 +28,7 @@ from tests.contract.operators import (
 )
 from tests.contract.proxies import AFTER, BEFORE, Fuse, before_bucket, before_cluster
 from tests.contract.strongboxes import INSIDE, OUTSIDE, Strongbox, opened_stores, place_of, refs_of
+from tests.contract.zygotes import Zygote
 from tests.stores.servers import Versity
 
 from clusters import Cluster
@@ -101,7 +102,7 @@ class Lane:
 
 @asynccontextmanager
 async def lane(
-    cluster: Cluster, endpoint: str, directory: Path, default: str
+    cluster: Cluster, endpoint: str, directory: Path, default: str, mother: Zygote
 ) -> AsyncIterator[Lane]:
     """A lane with its first operator."""
     fuse, box = Fuse(), Strongbox(directory, default)
@@ -110,9 +111,10 @@ async def lane(
         _, kubeconfig = await stack.enter_async_context(before_cluster(cluster, directory, fuse))
         _, address = await stack.enter_async_context(before_bucket(endpoint, fuse))
         box.write(address)
-        operators = Operators(kubeconfig, directory, stack.enter_context(ExitStack()))
         await stack.enter_async_context(kubelet(api, FailsOnce()))
-        made = Lane(api, operators, {**box.settings, "BUILDSTATE_NAMESPACES": api.namespace}, fuse)
+        operators = Operators(kubeconfig, directory, stack.enter_context(ExitStack()), mother)
+        settings = {**box.settings, "BUILDSTATE_NAMESPACES": api.namespace}
+        made = Lane(api, operators, settings, fuse)
         await made.begin()
         yield made
 
@@ -142,7 +144,7 @@ async def made_pods(api: Api) -> dict[str, Counter[str]]:
 
 @pytest.mark.parametrize("store", [INSIDE, OUTSIDE])
 async def test_whatever_write_an_operator_dies_at_the_next_one_goes_on(
-    api_cluster: Cluster, server: Versity, tmp_path: Path, store: str
+    api_cluster: Cluster, server: Versity, tmp_path: Path, mother: Zygote, store: str
 ) -> None:
     names = [f"crash-{store}-{number}" for number in range(LANES)]
     for name in names:
@@ -152,12 +154,12 @@ async def test_whatever_write_an_operator_dies_at_the_next_one_goes_on(
     async with AsyncExitStack() as stack:
         lanes = [
             await stack.enter_async_context(
-                lane(api_cluster, server.endpoint, tmp_path / name, store)
+                lane(api_cluster, server.endpoint, tmp_path / name, store, mother)
             )
             for name in names
         ]
         normal = await lanes[0].run()
-        deaths = deadly(len(normal.writes), halved=store == OUTSIDE)
+        deaths = deadly(len(normal.writes), some=store == OUTSIDE)
         planned = len(deaths)
         await asyncio.gather(*(work(one, deaths) for one in lanes))
         runs = [run for one in lanes for run in one.runs]
@@ -173,10 +175,10 @@ async def test_whatever_write_an_operator_dies_at_the_next_one_goes_on(
     await assert_nothing_is_left(api_cluster, box, [run.build for run in runs], tmp_path)
 
 
-def deadly(count: int, *, halved: bool) -> list[Deadly]:
-    """Every write with both sides, or every other one with each side."""
+def deadly(count: int, *, some: bool) -> list[Deadly]:
+    """Every write with both sides, or two of three with one of them, in turns."""
     both = [(at, side) for at in range(1, count + 1) for side in (BEFORE, AFTER)]
-    return [(at, side) for at, side in both if (at + (side == AFTER)) % 2] if halved else both
+    return [one for number, one in enumerate(both) if number % 3 == 0] if some else both
 
 
 async def assert_nothing_is_left(
