@@ -112,7 +112,8 @@ async def test_each_of_fifty_checkpoints_comes_back_exactly(
             api,
             "long",
             lambda status: (
-                status["phase"] == "BUILD" and status["conditions"][1]["reason"] == "Unschedulable"
+                status.get("phase") == "BUILD"
+                and status["conditions"][1]["reason"] == "Unschedulable"
             ),
         )
         for number in range(1, 51):
