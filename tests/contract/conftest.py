@@ -1,5 +1,7 @@
 """A real API server for the contract tests: started once, stopped at the end."""
 
+import json
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
 from itertools import count
@@ -19,6 +21,16 @@ ROOT = Path(__file__).parents[2]
 CRD = ROOT / "crds" / "buildstates.buildstate.dev.yaml"
 CHART = ROOT / "charts" / "buildstate"
 OPERATOR_NAMESPACE = "buildstate-system"
+PHASE_POD = {
+    "apiVersion": "v1",
+    "kind": "Pod",
+    "metadata": {
+        "name": "of-nobody",
+        "namespace": "default",
+        "labels": {"app.kubernetes.io/managed-by": "buildstate-operator"},
+    },
+    "spec": {"containers": [{"name": "work", "image": "none"}]},
+}
 _numbers = count(1)
 
 
@@ -47,6 +59,20 @@ def installed(api_cluster: Cluster, helm: Callable[..., str]) -> Iterator[Cluste
     helm("install", "buildstate", CHART, "--create-namespace", "--set", "crds.install=false")
     yield api_cluster
     helm("uninstall", "buildstate", "--wait")
+    _wait_until_no_policy_counts(api_cluster)
+
+
+def _wait_until_no_policy_counts(cluster: Cluster) -> None:
+    """The API server goes on with a policy for some time after it is gone."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            cluster.kubectl("create", "--dry-run=server", "-f", "-", stdin=json.dumps(PHASE_POD))
+        except CommandFailed:
+            time.sleep(0.2)
+        else:
+            return
+    raise AssertionError("the policies of the chart still count a minute after they are gone")
 
 
 @pytest.fixture(scope="module")

@@ -37,12 +37,24 @@ async def test_the_acts_are_done_in_their_order() -> None:
     stray = DeletePod("stray", "its-uid")
     assert await done(kube, stray, CLAIMING, CREATE, DeleteClaim(CLAIM)) is None
     expected = [
+        ("get", Resource.PODS, Key(NAMESPACE, "stray")),
         ("delete", Resource.PODS, Key(NAMESPACE, "stray"), "its-uid"),
         ("create", Resource.CLAIMS, CLAIM),
         ("create", Resource.PODS, POD),
         ("delete", Resource.CLAIMS, Key(NAMESPACE, CLAIM), None),
     ]
     assert expected == kube.calls
+
+
+@pytest.mark.parametrize(("also_ended", "deletions"), [(False, 0), (True, 1)])
+async def test_a_pod_that_has_ended_meanwhile_stays_unless_it_goes_too(
+    also_ended: bool, deletions: int
+) -> None:
+    document = a_pod_document("stray", phase="Succeeded")
+    kube, cache = RecordingKube({Resource.PODS: [document]}), Cache()
+    act_upon = DeletePod("stray", document["metadata"]["uid"], also_ended)
+    assert await act([act_upon], OBSERVED, kube, cache, Keeping()) is None
+    assert deletions == [call[0] for call in kube.calls].count("delete")
 
 
 async def test_a_pod_that_was_made_is_known_at_once() -> None:

@@ -135,6 +135,10 @@ async def recipe_of(session: Session, store: Store, place: Place) -> Recipe | St
 
 def _recipe(document: Bundle, place: Place, remark: str) -> Recipe:
     answered = document["state"].get("lastRequest") or {}
+    asked = document["spec"].get("request") or {}
+    # What is archived is put away before that is answered.
+    if place.area is Area.ARCHIVED and asked.get("action") == "Archive":
+        answered = asked
     summary = summary_of(document, place.area)
     return Recipe(summary, document["spec"], str(answered.get("id", "")), remark)
 

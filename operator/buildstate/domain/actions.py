@@ -22,10 +22,11 @@ class CreatePod:
 
 @dataclass(frozen=True, slots=True)
 class DeletePod:
-    """Stop exactly that Pod."""
+    """Stop exactly that Pod. One that has ended meanwhile stays, unless `also_ended` goes, too."""
 
     name: str
     uid: str
+    also_ended: bool = False
 
 
 @dataclass(frozen=True, slots=True)

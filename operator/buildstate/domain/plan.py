@@ -265,7 +265,7 @@ def _finalizer(moment: Moment) -> tuple[Act, ...]:
 def _needs(state: BuildState, observed: Observed) -> tuple[Act, ...]:
     wanted = observed.pod_name(state) if observed.wants_pod(state) else None
     strays = tuple(
-        DeletePod(pod.name, pod.uid)
+        DeletePod(pod.name, pod.uid, state.is_releasing)
         for pod in observed.lingering(state)
         if pod.name != wanted and not pod.deleting
     )

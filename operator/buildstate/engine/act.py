@@ -56,8 +56,8 @@ async def _do(wanted: Act, observed: Observed, kube: Kube, cache: Cache, keeper:
             await _create_pod(observed, kube, cache)
         case CreateClaim():
             await _create(Resource.CLAIMS, claims.manifest(observed, wanted), observed, kube)
-        case DeletePod(name, uid):
-            await kube.delete(Resource.PODS, Key(observed.namespace, name), uid)
+        case DeletePod():
+            await _delete_pod(wanted, observed, kube, cache)
         case DeleteClaim(name):
             await kube.delete(Resource.CLAIMS, Key(observed.namespace, name))
         case AddFinalizer() | RemoveFinalizer():
@@ -68,6 +68,16 @@ async def _do(wanted: Act, observed: Observed, kube: Kube, cache: Cache, keeper:
             await keeper.archive(observed)
         case _:
             assert_never(wanted)
+
+
+async def _delete_pod(wanted: DeletePod, observed: Observed, kube: Kube, cache: Cache) -> None:
+    key = Key(observed.namespace, wanted.name)
+    found = None if wanted.also_ended else await kube.get(Resource.PODS, key)
+    owned = pods.owned(found) if found else None
+    if owned is not None and owned.view.uid == wanted.uid and not owned.view.is_live:
+        cache.put_pod(owned)  # It has ended since it was seen: what it wrote stays to be read.
+        return
+    await kube.delete(Resource.PODS, key, wanted.uid)
 
 
 async def _mark(observed: Observed, kube: Kube, cache: Cache, *, is_held: bool) -> None:
