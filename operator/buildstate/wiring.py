@@ -155,7 +155,8 @@ def _managers(
 
 
 def _tasks(operator: Operator) -> list[asyncio.Task[None]]:
-    # kopf ends every task that is younger than itself when it stops, so it comes last.
+    # kopf waits for every task that is younger than itself when it stops, so it comes last, and
+    # nothing here may begin a task that lasts.
     step = functools.partial(reconcile, manager=operator.manager)
     return [
         *workers.start(
@@ -170,7 +171,10 @@ def _tasks(operator: Operator) -> list[asyncio.Task[None]]:
         asyncio.create_task(_flush(operator), name="indexes"),
         asyncio.create_task(operator.outbox.run(), name="events"),
         asyncio.create_task(_sweep(operator), name="sweep"),
-        asyncio.create_task(_follow_pods(operator), name="pods"),
+        *(
+            asyncio.create_task(_follow_pods(operator, namespace), name="pods")
+            for namespace in operator.settings.namespaces or ("",)
+        ),
         asyncio.create_task(_watch(operator), name="kopf"),
     ]
 
@@ -181,8 +185,8 @@ def _watch(operator: Operator) -> Coroutine[Any, Any, None]:
     return lifecycle.operate(operator.connection, inbox, prime, operator.settings.namespaces)
 
 
-async def _follow_pods(operator: Operator) -> None:
-    """Follow the Pods from where the first list ended."""
+async def _follow_pods(operator: Operator, namespace: str) -> None:
+    """Follow the Pods of one namespace, or of all, from where the first list ended."""
     watch = Watch(
         operator.connection,
         Resource.PODS,
@@ -190,7 +194,8 @@ async def _follow_pods(operator: Operator) -> None:
         catch_up=functools.partial(_catch_up, operator),
         told=operator.told,
     )
-    await watch.run(await operator.primed)
+    positions = await asyncio.shield(operator.primed)
+    await watch.follow(namespace, positions[namespace])
 
 
 async def _catch_up(operator: Operator) -> Positions:

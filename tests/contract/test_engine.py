@@ -143,3 +143,16 @@ async def test_builds_whose_pods_fail_end_in_error_without_noise(
     assert_sound(build, ["SETUP", "BUILD", "ERROR"])
     assert 3 == len(await api.pods())
     assert [] == operators.tracebacks()
+
+
+@pytest.mark.parametrize("is_limited", [False, True], ids=["all namespaces", "two namespaces"])
+async def test_who_is_told_to_end_is_gone_at_once(
+    api_cluster: Cluster, api: Api, tmp_path: Path, is_limited: bool
+) -> None:
+    names = {"BUILDSTATE_NAMESPACES": f"{api.namespace},kube-system"} if is_limited else {}
+    with ExitStack() as stack:
+        await Operators(api_cluster.kubeconfig, tmp_path, stack).begin(**names)
+        await api.create("seen", {})
+        await wait_for(api, "seen", "COMPLETE")
+        began = time.monotonic()
+    assert time.monotonic() - began < 2

@@ -78,7 +78,11 @@ class Watch:
         """Follow each namespace from its position."""
         async with asyncio.TaskGroup() as streams:
             for namespace, position in positions.items():
-                streams.create_task(self._follow(_Place(namespace, position)))
+                streams.create_task(self.follow(namespace, position))
+
+    async def follow(self, namespace: str, position: str) -> None:
+        """Follow one namespace from its position; the empty one is all of them."""
+        await self._follow(_Place(namespace, position))
 
     async def _follow(self, place: _Place) -> None:
         loop = asyncio.get_running_loop()
