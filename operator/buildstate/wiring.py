@@ -26,15 +26,19 @@ from buildstate.engine.reports import Reporter
 from buildstate.engine.validators import StateValidator
 from buildstate.engine.vaults import Vaults
 from buildstate.handlers import lifecycle
+from buildstate.handlers.lifecycle import Prime
 from buildstate.kube.client import KubeClient
 from buildstate.kube.connections import Connection, connect
-from buildstate.kube.ports import Key, Resource
+from buildstate.kube.ports import Clock, KeepingKube, Key, Resource
 from buildstate.kube.traces import Request, tracing
 from buildstate.kube.watches import Positions, Watch
+from buildstate.kube.wires import Wire
 from buildstate.settings import Settings
 from buildstate.stores.breakers import spared
+from buildstate.stores.ciphers import Entropy
+from buildstate.stores.decorators import Operation
 from buildstate.stores.openings import config_of
-from buildstate.stores.registries import StoresConfig, open_stores
+from buildstate.stores.registries import Registry, open_stores
 from buildstate.telemetry.health import WatchHealth
 from buildstate.telemetry.metrics import Metrics
 from buildstate.telemetry.pages import serve
@@ -46,12 +50,40 @@ MIRRORS = 2
 FLUSH_SECONDS = 5.0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What an operator takes from outside of itself: the cluster, its stores, time and chance.
+
+    `watch_builds` follows the builds into an inbox for ever, once the cache has been filled.
+    """
+
+    settings: Settings
+    wire: Wire
+    clock: Clock
+    entropy: Entropy
+    chance: Callable[[], float]
+    open_stores: Callable[[KeepingKube, Callable[[Operation], None]], Registry]
+    watch_builds: Callable[[Inbox, Prime], Coroutine[Any, Any, None]]
+
+
+class Telemetry:
+    """What is told of one operator; it is made within the event loop."""
+
+    def __init__(self) -> None:
+        self.metrics = Metrics()
+        self.health = WatchHealth((PLURAL, "pods"), asyncio.get_running_loop().time)
+
+    def told(self, request: Request) -> None:
+        """Take note of one request of a watch."""
+        self.metrics.requested(request)
+        self.health.told(request)
+
+
 @dataclass(frozen=True, slots=True)
 class Operator:
     """One operator with all its parts."""
 
-    settings: Settings
-    connection: Connection
+    surroundings: Surroundings
     kube: KubeClient
     cache: Cache
     queue: WorkQueue[Key]
@@ -68,39 +100,57 @@ class Operator:
 
 async def run(settings: Settings) -> None:
     """Run the operator until it is told to stop; raises what ends it otherwise."""
-    operator = await assemble(settings)
+    telemetry = Telemetry()
+    connection = await connect([tracing(telemetry.told)])
+    operator = assemble(real(settings, connection), telemetry)
     pages = await serve(settings.http_port, operator.metrics, operator.health)
+    try:
+        await operate(operator)
+    finally:
+        await pages.cleanup()
+        await connection.close()
+
+
+async def operate(operator: Operator) -> None:
+    """Let an operator work until one of its tasks ends; raises what ended it."""
     try:
         await _first_to_end(_tasks(operator))
     finally:
         operator.queue.close()
         operator.mirrors.close()
-        await pages.cleanup()
-        await operator.connection.close()
 
 
-async def assemble(settings: Settings) -> Operator:
+def real(settings: Settings, connection: Connection) -> Surroundings:
+    """Give the surroundings of an operator that serves people: a cluster, this machine."""
+    return Surroundings(
+        settings=settings,
+        wire=connection,
+        clock=SystemClock(),
+        entropy=os.urandom,
+        chance=random.random,
+        open_stores=lambda kube, tell: open_stores(
+            config_of(settings.stores), kube, settings.store_namespace, tell, around=spared
+        ),
+        watch_builds=lambda inbox, prime: lifecycle.operate(
+            connection, inbox, prime, settings.namespaces
+        ),
+    )
+
+
+def assemble(surroundings: Surroundings, telemetry: Telemetry) -> Operator:
     """Put the parts together; nothing runs yet."""
-    metrics = Metrics()
-    health = WatchHealth((PLURAL, "pods"), asyncio.get_running_loop().time)
-
-    def told(request: Request) -> None:
-        metrics.requested(request)
-        health.told(request)
-
-    connection = await connect([tracing(told)])
-    kube = KubeClient(connection, settings.namespaces, metrics.requested)
+    metrics = telemetry.metrics
+    kube = KubeClient(surroundings.wire, surroundings.settings.namespaces, metrics.requested)
     cache, outbox = Cache(), EventOutbox(kube)
-    queue: WorkQueue[Key] = WorkQueue(observe_wait=metrics.waited)
-    mirrors: WorkQueue[Key] = WorkQueue()
+    queue: WorkQueue[Key] = WorkQueue(chance=surroundings.chance, observe_wait=metrics.waited)
+    mirrors: WorkQueue[Key] = WorkQueue(chance=surroundings.chance)
     metrics.watch_queue(queue.__len__)
     metrics.watch_builds(cache.census)
-    vaults = open_vaults(config_of(settings.stores), kube, settings.store_namespace, metrics)
-    manager, archives = _managers(settings, kube, cache, vaults, metrics, outbox)
+    vaults = open_vaults(surroundings, kube, metrics)
+    manager, archives = _managers(surroundings, kube, cache, vaults, metrics, outbox)
     manager = replace(manager, told=mirrors.add)
     return Operator(
-        settings=settings,
-        connection=connection,
+        surroundings=surroundings,
         kube=kube,
         cache=cache,
         queue=queue,
@@ -110,37 +160,35 @@ async def assemble(settings: Settings) -> Operator:
         mirrors=mirrors,
         outbox=outbox,
         metrics=metrics,
-        health=health,
-        told=told,
+        health=telemetry.health,
+        told=telemetry.told,
         primed=asyncio.get_running_loop().create_future(),
     )
 
 
-def open_vaults(config: StoresConfig, kube: KubeClient, namespace: str, metrics: Metrics) -> Vaults:
+def open_vaults(surroundings: Surroundings, kube: KubeClient, metrics: Metrics) -> Vaults:
     """Open every store, with the keyring that goes with them."""
     told = metrics.checkpoints.operated
-    registry = open_stores(
-        config,
-        kube,
-        namespace,
-        lambda one: told(one.store, one.name, one.result, one.seconds),
-        around=spared,
+    registry = surroundings.open_stores(
+        kube, lambda one: told(one.store, one.name, one.result, one.seconds)
     )
     return Vaults(registry, registry.keyring, kube, is_encrypted=registry.is_encrypted)
 
 
 def _managers(
-    settings: Settings,
+    surroundings: Surroundings,
     kube: KubeClient,
     cache: Cache,
     vaults: Vaults,
     metrics: Metrics,
     outbox: EventOutbox,
 ) -> tuple[StateManager, Archives]:
-    clock, validator = SystemClock(), StateValidator(metrics.validated)
+    clock, validator = surroundings.clock, StateValidator(metrics.validated)
     observer, reporter = Observer(cache, kube, validator), Reporter(metrics, outbox)
-    handler = RecoveryHandler(vaults, kube, clock, os.urandom, metrics.checkpoints)
-    archives = Archives(observer, cache, vaults, handler, clock, settings.erase_seconds)
+    handler = RecoveryHandler(vaults, kube, clock, surroundings.entropy, metrics.checkpoints)
+    archives = Archives(
+        observer, cache, vaults, handler, clock, surroundings.settings.erase_seconds
+    )
     manager = StateManager(
         observer=observer,
         transition_manager=TransitionManager(kube, cache, observer, validator, reporter),
@@ -160,7 +208,10 @@ def _tasks(operator: Operator) -> list[asyncio.Task[None]]:
     step = functools.partial(reconcile, manager=operator.manager)
     return [
         *workers.start(
-            operator.settings.workers, operator.queue, step, operator.metrics.reconciled
+            operator.surroundings.settings.workers,
+            operator.queue,
+            step,
+            operator.metrics.reconciled,
         ),
         *workers.start(
             MIRRORS,
@@ -173,7 +224,7 @@ def _tasks(operator: Operator) -> list[asyncio.Task[None]]:
         asyncio.create_task(_sweep(operator), name="sweep"),
         *(
             asyncio.create_task(_follow_pods(operator, namespace), name="pods")
-            for namespace in operator.settings.namespaces or ("",)
+            for namespace in operator.surroundings.settings.namespaces or ("",)
         ),
         asyncio.create_task(_watch(operator), name="kopf"),
     ]
@@ -182,17 +233,18 @@ def _tasks(operator: Operator) -> list[asyncio.Task[None]]:
 def _watch(operator: Operator) -> Coroutine[Any, Any, None]:
     inbox = Inbox(operator.cache, operator.queue)
     prime = functools.partial(_prime, operator)
-    return lifecycle.operate(operator.connection, inbox, prime, operator.settings.namespaces)
+    return operator.surroundings.watch_builds(inbox, prime)
 
 
 async def _follow_pods(operator: Operator, namespace: str) -> None:
     """Follow the Pods of one namespace, or of all, from where the first list ended."""
     watch = Watch(
-        operator.connection,
+        operator.surroundings.wire,
         Resource.PODS,
         taken=Inbox(operator.cache, operator.queue).pod,
         catch_up=functools.partial(_catch_up, operator),
         told=operator.told,
+        chance=operator.surroundings.chance,
     )
     positions = await asyncio.shield(operator.primed)
     await watch.follow(namespace, positions[namespace])
@@ -231,7 +283,9 @@ def _look_at(operator: Operator, keys: list[Key]) -> None:
 
 async def _sweep(operator: Operator) -> None:
     while True:
-        await asyncio.sleep(operator.settings.sweep_seconds * random.uniform(0.8, 1.2))  # noqa: S311
+        # Not all operators of the world at the same time.
+        scattered = 0.8 + 0.4 * operator.surroundings.chance()
+        await asyncio.sleep(operator.surroundings.settings.sweep_seconds * scattered)
         try:
             changed = await sweeps.sweep(operator.cache, operator.kube)
         except BuildStateError as error:

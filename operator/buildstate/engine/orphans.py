@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 async def collect(keys: Iterable[Key], observer: Observer, vaults: Vaults) -> set[Key]:
     """Remove the orphans of these builds; give the builds whose store has to be asked again."""
-    return {key for key in tuple(keys) if not await _collect(key, observer, vaults)}
+    return {key for key in sorted(keys) if not await _collect(key, observer, vaults)}
 
 
 async def _collect(key: Key, observer: Observer, vaults: Vaults) -> bool:

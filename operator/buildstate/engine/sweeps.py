@@ -68,11 +68,12 @@ def _put_pod(cache: Cache, document: Document) -> list[Key]:
     return cache.put_pod(owned) if owned else []
 
 
-def _differing(known: dict[Key, str], listed: Iterable[Document]) -> set[Key]:
+def _differing(known: dict[Key, str], listed: Iterable[Document]) -> list[Key]:
     found = {
         Key(item["metadata"]["namespace"], item["metadata"]["name"]): item["metadata"][
             "resourceVersion"
         ]
         for item in listed
     }
-    return {key for key in known.keys() | found.keys() if known.get(key) != found.get(key)}
+    differing = (key for key in known.keys() | found.keys() if known.get(key) != found.get(key))
+    return sorted(differing)

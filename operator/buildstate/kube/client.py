@@ -13,11 +13,11 @@ import orjson
 
 from buildstate.api.v1alpha1 import API_VERSION, KIND
 from buildstate.domain.errors import Conflict, Transient
-from buildstate.kube.connections import Connection
 from buildstate.kube.errors import error_of
 from buildstate.kube.paths import collection_path, object_path, selected
 from buildstate.kube.ports import Document, Key, Listing, Resource
 from buildstate.kube.traces import Request
+from buildstate.kube.wires import Wire
 
 REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=25.0)
 """Below the 34 s after which an API server gives up on a frozen etcd."""
@@ -33,7 +33,7 @@ class KubeClient:
 
     def __init__(
         self,
-        connection: Connection,
+        connection: Wire,
         namespaces: tuple[str, ...] = (),
         told: Callable[[Request], None] = lambda _request: None,
     ) -> None:

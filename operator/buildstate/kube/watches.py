@@ -14,11 +14,11 @@ import aiohttp
 import orjson
 
 from buildstate.domain.errors import BuildStateError, Transient
-from buildstate.kube.connections import Connection
 from buildstate.kube.errors import error_of
 from buildstate.kube.paths import ours
 from buildstate.kube.ports import Document, Resource
 from buildstate.kube.traces import Request
+from buildstate.kube.wires import Answer, Wire
 
 logger = logging.getLogger(__name__)
 
@@ -61,18 +61,20 @@ class Watch:
 
     def __init__(
         self,
-        connection: Connection,
+        connection: Wire,
         resource: Resource,
         *,
         taken: Callable[[str, dict[str, Any]], None],
         catch_up: Callable[[], Awaitable[Positions]],
         told: Callable[[Request], None] = lambda _request: None,
+        chance: Callable[[], float] = random.random,
     ) -> None:
         self._connection = connection
         self._resource = resource
         self._taken = taken
         self._catch_up = catch_up
         self._told = told
+        self._chance = chance
 
     async def run(self, positions: Positions) -> None:
         """Follow each namespace from its position."""
@@ -100,7 +102,7 @@ class Watch:
     def _delay(self, place: _Place, problem: Exception | None) -> float:
         backoff = min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** min(place.failures, 16))
         asked = getattr(problem, "retry_after", None) or 0.0
-        delay = max(asked, backoff * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
+        delay = max(asked, backoff * (0.5 + self._chance()))
         if problem is not None:
             name, what = self._resource.value[1], f"{type(problem).__name__} {problem}".rstrip()
             logger.warning("the watch of %s broke, again in %.1f s: %s", name, delay, what)
@@ -124,7 +126,7 @@ class Watch:
                 for line in lines:
                     self._take(line, path, place)
 
-    async def _open(self, path: str, place: _Place) -> aiohttp.ClientResponse:
+    async def _open(self, path: str, place: _Place) -> Answer:
         code, began = 0, asyncio.get_running_loop().time()
         try:
             stream = await self._connection.ask("GET", path, TIMEOUT)
