@@ -70,6 +70,12 @@ class Api:
         path = f"/api/v1/namespaces/{self.namespace}/pods/{name}/status"
         await self._ask("PATCH", path, {"status": {"phase": phase}})
 
+    async def admit(self, name: str) -> None:
+        """Take the scheduling gates off a Pod, as who put them there does."""
+        path = f"/api/v1/namespaces/{self.namespace}/pods/{name}"
+        answer = await self._ask("PATCH", path, {"spec": {"schedulingGates": []}})
+        assert answer.code == 200, answer.message
+
     async def replace_pod(self, name: str) -> None:
         """Put a Pod that belongs to nobody in the place of another."""
         pods = f"/api/v1/namespaces/{self.namespace}/pods"

@@ -62,6 +62,17 @@ def test_every_condition_has_a_reason_a_sentence_and_a_generation(
         assert world.generation == condition.observed_generation
 
 
+@pytest.mark.parametrize(
+    ("queue", "why"),
+    [("", "gate a holds it"), ("fast", "Kueue's queue fast has not admitted it")],
+)
+def test_a_gated_pod_is_said_to_wait_for_whoever_holds_it(queue: str, why: str) -> None:
+    gated = WORKING.with_pod(waiting="SchedulingGated", message="gate a holds it", queue=queue)
+    situation = assess(gated.known, gated.moment())
+    assert ("Waiting", "SchedulingGated") == (situation.status, situation.reason)
+    assert situation.message.endswith(why)
+
+
 @pytest.mark.parametrize("status", BuildStatus)
 def test_every_status_is_one_that_some_build_has(status: BuildStatus) -> None:
     assert status in {

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import datetime
 
 import pytest
@@ -48,6 +49,29 @@ def test_the_deadline_counts_from_the_pod_when_it_came_long_after_the_intent() -
 
 def test_the_deadline_counts_from_the_intent_when_the_clock_of_the_pod_is_behind() -> None:
     assert after(65) == deadline(a_pod("p", created=after(-100)), SLOW, RECORD)
+
+
+def test_the_deadline_counts_from_the_start_of_the_pod_as_the_kubelets_does() -> None:
+    assert after(300 + 65) == deadline(a_pod("p", started=after(300)), SLOW, RECORD)
+
+
+HELD_BACK = {
+    "by a gate": a_pod("p", PodPhase.PENDING, waiting="SchedulingGated"),
+    "in a queue": a_pod("p", PodPhase.PENDING, queue="builds", waiting="Unschedulable"),
+}
+
+
+@pytest.mark.parametrize("pod", HELD_BACK.values(), ids=HELD_BACK)
+def test_what_others_hold_back_has_no_deadline_until_it_starts(pod: PodView) -> None:
+    assert deadline(pod, SLOW, RECORD) is None
+    assert judge(pod, SLOW, RECORD, after(10**6)) is None
+    started = replace(pod, waiting="", started=after(10**6))
+    assert after(10**6 + 65) == deadline(started, SLOW, RECORD)
+
+
+def test_an_image_that_is_not_pulled_is_waited_for_no_longer_in_a_queue() -> None:
+    pod = a_pod("p", PodPhase.PENDING, queue="builds", waiting="ErrImagePull", started=after(100))
+    assert after(130) == start_limit(pod, RECORD)
 
 
 @pytest.mark.parametrize("waiting", sorted(UNSTARTABLE))

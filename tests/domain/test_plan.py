@@ -113,6 +113,13 @@ SITUATIONS = {
         status="Waiting",
         reason="Unschedulable",
     ),
+    "a Pod that others hold back is waited for": Case(
+        world=WORKING.with_pod(PENDING, waiting="SchedulingGated", message="a gate holds it"),
+        phase=BUILD,
+        status="Waiting",
+        reason="SchedulingGated",
+        at=10**6,
+    ),
     "a Pod that only just fails to start is waited for": Case(
         world=WORKING.with_pod(PENDING, waiting="ErrImagePull"),
         phase=BUILD,

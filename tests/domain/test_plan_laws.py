@@ -57,7 +57,10 @@ from buildstate.domain.states import (
 from buildstate.domain.transitions import VALID_TRANSITIONS, path, requestable
 from buildstate.domain.validation import Violation, validate
 
-WAITING = ("", "ContainerCreating", "ErrImagePull", "ImagePullBackOff", "Unschedulable")
+WAITING = (
+    *("", "ContainerCreating", "ErrImagePull", "ImagePullBackOff", "Unschedulable"),
+    "SchedulingGated",
+)
 MAX_PASSES = 16
 """More passes than any world here needs to come to rest when nothing new happens."""
 

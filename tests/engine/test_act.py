@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 from tests.doubles import Keeping, RecordingKube
-from tests.worlds import CLAIM, NAMESPACE, UID, a_build, a_pod_document
+from tests.worlds import CLAIM, NAME, NAMESPACE, UID, a_build, a_pod_document
 
 from buildstate.domain.actions import Act, CreateClaim, CreatePod, DeleteClaim, DeletePod
 from buildstate.domain.errors import AlreadyExists, Permanent, QuotaExceeded, Transient
@@ -11,6 +11,7 @@ from buildstate.domain.phases import BuildPhase
 from buildstate.domain.specs import Workspace
 from buildstate.engine.act import act
 from buildstate.engine.caches import Cache
+from buildstate.kube import pods
 from buildstate.kube.ports import Key, Resource
 
 OBSERVED = a_build().with_work().with_workspace().in_phase(BuildPhase.BUILD).observed()
@@ -61,6 +62,19 @@ async def test_a_pod_that_was_made_is_known_at_once() -> None:
     cache = Cache()
     await act([CREATE], OBSERVED, RecordingKube(), cache, Keeping())
     assert [POD] == [view.name for view in cache.pods(UID)]
+
+
+async def test_what_the_watch_says_of_a_pod_that_was_made_is_news_in_either_order() -> None:
+    gated = a_pod_document(POD, 100, uid="made")
+    gated["spec"] = {"schedulingGates": [{"name": "a"}]}
+    said = pods.owned(gated)
+    assert said is not None
+    before, after = Cache(), Cache()
+    before.put_pod(said)
+    for cache in (before, after):
+        await act([CREATE], OBSERVED, RecordingKube(), cache, Keeping())
+    assert [Key(NAMESPACE, NAME)] == after.put_pod(said)
+    assert [True, True] == [cache.pods(UID)[0].is_gated for cache in (before, after)]
 
 
 async def test_a_pod_that_is_there_and_ours_is_the_same_success() -> None:

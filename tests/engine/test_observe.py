@@ -44,6 +44,19 @@ async def test_what_is_gone_is_nothing() -> None:
     assert await Eye().observer.observe(KEY) is None
 
 
+async def test_of_the_labels_only_those_of_the_queue_are_seen() -> None:
+    document = WORKING.document(3)
+    queued = {"kueue.x-k8s.io/queue-name": "builds", "kueue.x-k8s.io/priority-class": "low"}
+    document["metadata"]["labels"] = {"team": "red", **queued}
+    picture = seen(await Eye(document).observer.observe(KEY))
+    assert (queued, "builds") == (picture.queue_labels, picture.queue_name)
+
+
+async def test_who_asks_for_no_queue_stands_in_none() -> None:
+    picture = seen(await Eye(WORKING.document(3)).observer.observe(KEY))
+    assert ({}, "") == (picture.queue_labels, picture.queue_name)
+
+
 async def test_the_picture_shows_what_the_cache_knows() -> None:
     eye = Eye(WORKING.document(3, phase="TEST"))
     owned = pods.owned(a_pod_document(pod_of(WORKING), phase="Running"))

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -282,6 +283,34 @@ UNSCHEDULABLE = {"type": "PodScheduled", "status": "False", "reason": "Unschedul
 )
 def test_what_a_pod_waits_for(status: Document, expected: str) -> None:
     assert expected == seen(**status).waiting
+
+
+GATES = {"schedulingGates": [{"name": "kueue.x-k8s.io/admission"}, {"name": "example/quiet"}]}
+HELD_BY = "scheduling gate kueue.x-k8s.io/admission, example/quiet holds it"
+
+
+def test_a_gated_pod_says_which_gates_hold_it_and_in_whose_queue_it_is() -> None:
+    document = a_pod_document("p", conditions=[UNSCHEDULABLE])
+    document["metadata"]["labels"] = {"kueue.x-k8s.io/queue-name": "builds"}
+    found = view({**document, "spec": GATES})
+    assert ("SchedulingGated", HELD_BY, "builds") == (found.waiting, found.message, found.queue)
+    assert found.is_gated
+
+
+def test_a_pod_whose_gates_are_gone_waits_until_the_scheduler_has_seen_it() -> None:
+    gated = {**UNSCHEDULABLE, "reason": "SchedulingGated"}
+    found = view({**a_pod_document("p", conditions=[gated]), "spec": {}})
+    assert ("SchedulingGated", "") == (found.waiting, found.queue)
+
+
+def test_the_labels_that_kueue_looks_for_are_passed_to_the_pod() -> None:
+    queued = {"kueue.x-k8s.io/queue-name": "builds", "kueue.x-k8s.io/priority-class": "low"}
+    observed = replace(MINIMAL.observed(), queue_labels=queued)
+    work = MINIMAL.spec.work(MINIMAL.known.phase)
+    assert work is not None
+    labels = manifest(observed, MINIMAL.known, work)["metadata"]["labels"]
+    assert queued.items() <= labels.items()
+    assert labels.keys() - queued.keys() == pod_of(MINIMAL)["metadata"]["labels"].keys()
 
 
 HOSTILE = {

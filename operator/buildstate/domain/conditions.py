@@ -206,10 +206,17 @@ def _running(state: BuildState, moment: Moment) -> Situation:
     limit = 1 + (work.backoff_limit if work else 0)
     which = f"attempt {state.attempt} of {limit} of {state.phase}"
     where = f"in Pod {observed.pod_name(state)}"
+    if pod and pod.is_gated:
+        return _gated(pod, f"{which} waits {where}")
     if pod and (pod.waiting in UNSTARTABLE or pod.waiting == "Unschedulable"):
         return _stuck(pod, f"{which} cannot start {where}")
     after = "; nothing follows it, the build is suspended" if moment.spec.suspend else ""
     return Situation(BuildStatus.RUNNING, "PhaseRunning", f"{which} runs {where}{after}")
+
+
+def _gated(pod: PodView, text: str) -> Situation:
+    why = f"Kueue's queue {pod.queue} has not admitted it" if pod.queue else pod.message
+    return Situation(BuildStatus.WAITING, "SchedulingGated", f"{text}: {why}")
 
 
 def _stuck(pod: PodView, text: str) -> Situation:

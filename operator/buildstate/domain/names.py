@@ -20,6 +20,11 @@ FINALIZER = "buildstate.dev/store"
 ORIGIN_ANNOTATION = "buildstate.dev/restore-from"
 """Names the uid of the lost build whose state a new object begins with."""
 
+QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
+QUEUE_PRIORITY_LABEL = "kueue.x-k8s.io/priority-class"
+QUEUE_LABELS = (QUEUE_LABEL, QUEUE_PRIORITY_LABEL)
+"""Kueue's labels on a build, which its Pods get, too."""
+
 UID_LABEL = "buildstate.dev/build-uid"
 AREA_LABEL = "buildstate.dev/area"
 CHECKPOINT_LABEL = "buildstate.dev/checkpoint"

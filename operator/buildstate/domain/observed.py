@@ -25,13 +25,16 @@ class PodPhase(StrEnum):
 
 ENDED = frozenset({PodPhase.SUCCEEDED, PodPhase.FAILED})
 
+GATED = "SchedulingGated"
+"""Why a Pod waits that has scheduling gates."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PodView:
     """The little that matters of one Pod of ours.
 
     `started` is when a kubelet took it. `waiting` is the reason why its container has not begun,
-    `exit_code` is None until it ended.
+    `exit_code` is None until it ended. `queue` is Kueue's queue that it stands in, empty for none.
     """
 
     name: str
@@ -42,6 +45,7 @@ class PodView:
     started: datetime | None = None
     deleting: bool = False
     waiting: str = ""
+    queue: str = ""
     reason: str = ""
     message: str = ""
     exit_code: int | None = None
@@ -50,6 +54,18 @@ class PodView:
     def is_live(self) -> bool:
         """Say whether something of this Pod may still run."""
         return self.phase not in ENDED
+
+    @property
+    def is_gated(self) -> bool:
+        """Say whether somebody else has yet to let it be scheduled."""
+        return self.waiting == GATED
+
+    @property
+    def begins(self) -> datetime | None:
+        """When its time begins to run; None while others decide when that is."""
+        if self.started is not None:
+            return self.started
+        return None if self.queue or self.is_gated else self.created
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +134,8 @@ class Observed:
     `violations` are what validation found in the stored state; `state` is None before the first
     status write. `trouble` is that of storing checkpoints. `recoverable` is None unless a restore
     was due. `is_outside` says that the build's store outlives its objects. `origin` is the uid of
-    the lost build that this one is made from again.
+    the lost build that this one is made from again. `queue_labels` are those that put its Pods into
+    a queue of Kueue.
     """
 
     namespace: str
@@ -135,6 +152,7 @@ class Observed:
     recoverable: Recoverable | None = None
     is_outside: bool = False
     origin: str = ""
+    queue_labels: Mapping[str, str] = field(default_factory=dict)
     is_finalized: bool = False
     deletion_time: datetime | None = None
 
@@ -142,6 +160,11 @@ class Observed:
     def deleting(self) -> bool:
         """Say whether somebody has deleted the build."""
         return self.deletion_time is not None
+
+    @property
+    def queue_name(self) -> str:
+        """Kueue's queue that the Pods of this build stand in; empty for none."""
+        return self.queue_labels.get(names.QUEUE_LABEL, "")
 
     @property
     def live_pods(self) -> tuple[PodView, ...]:

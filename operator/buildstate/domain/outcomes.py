@@ -56,9 +56,10 @@ def judge(pod: PodView, work: PhaseWork, record: PhaseRecord, now: datetime) -> 
 
 def deadline(pod: PodView, work: PhaseWork, record: PhaseRecord) -> datetime | None:
     """Give the time at which we, not the kubelet, end the attempt; None without a timeout."""
-    if work.timeout_seconds is None:
+    began = _began(pod, record)
+    if work.timeout_seconds is None or began is None:
         return None
-    return _began(pod, record) + timedelta(seconds=work.timeout_seconds) + KUBELET_SLACK
+    return began + timedelta(seconds=work.timeout_seconds) + KUBELET_SLACK
 
 
 def start_limit(pod: PodView, record: PhaseRecord) -> datetime | None:
@@ -66,12 +67,14 @@ def start_limit(pod: PodView, record: PhaseRecord) -> datetime | None:
     if pod.waiting not in UNSTARTABLE:
         return None
     # Time that it waited for a node does not count.
-    return max(_began(pod, record), pod.started or pod.created) + START_GRACE
+    return max(record.attempt_time, pod.started or pod.created) + START_GRACE
 
 
-def _began(pod: PodView, record: PhaseRecord) -> datetime:
-    # The Pod may be made long after the intent, where a quota had to be waited for.
-    return max(pod.created, record.attempt_time)
+def _began(pod: PodView, record: PhaseRecord) -> datetime | None:
+    # The Pod may be made long after the intent, where a quota had to be waited for; and a queue may
+    # hold it for long once it is made.
+    begins = pod.begins
+    return None if begins is None else max(begins, record.attempt_time)
 
 
 def _is_past(limit: datetime | None, now: datetime) -> bool:

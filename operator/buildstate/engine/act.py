@@ -1,6 +1,7 @@
 """Doing what the plan wants, one idempotent act after another."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Protocol, assert_never
 
 from buildstate.domain.actions import (
@@ -98,7 +99,8 @@ async def _create_pod(observed: Observed, kube: Kube, cache: Cache) -> None:
     pod = await _create(Resource.PODS, pods.manifest(observed, state, work), observed, kube)
     owned = pods.owned(pod)
     if owned is not None:
-        cache.put_pod(owned)
+        # The answer has no status: what the watch says of the same version tells more.
+        cache.put_pod(replace(owned, view=replace(owned.view, resource_version="0")))
 
 
 async def _create(resource: Resource, body: Document, observed: Observed, kube: Kube) -> Document:

@@ -1,12 +1,13 @@
 """From what we last saw of a build to the picture that the plan decides upon. Only reads."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from pydantic import ValidationError
 
 from buildstate.api import convert
-from buildstate.domain.names import FINALIZER, ORIGIN_ANNOTATION
+from buildstate.domain.names import FINALIZER, ORIGIN_ANNOTATION, QUEUE_LABELS
 from buildstate.domain.observed import Observed, PodView, Refusal
 from buildstate.domain.specs import BuildSpec
 from buildstate.domain.states import BuildState
@@ -94,6 +95,7 @@ class Observer:
             deletion_time=_time(metadata.get("deletionTimestamp")),
             is_finalized=FINALIZER in metadata.get("finalizers", ()),
             origin=(metadata.get("annotations") or {}).get(ORIGIN_ANNOTATION, ""),
+            queue_labels=_queue_labels(metadata.get("labels") or {}),
             violations=reading.violations,
             pods=views,
         )
@@ -102,6 +104,10 @@ class Observer:
         if refusal is None or observed.state is None or observed.pod_name(observed.state) != pod:
             return observed
         return replace(observed, refusal=refusal)
+
+
+def _queue_labels(labels: Mapping[str, str]) -> dict[str, str]:
+    return {label: labels[label] for label in QUEUE_LABELS if label in labels}
 
 
 def _time(text: str | None) -> datetime | None:

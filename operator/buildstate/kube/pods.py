@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from buildstate.domain import names
-from buildstate.domain.observed import Observed, PodPhase, PodView
+from buildstate.domain.observed import GATED, Observed, PodPhase, PodView
 from buildstate.domain.specs import PhaseWork, Workspace
 from buildstate.domain.states import BuildState
 from buildstate.kube.owners import owner_of, owner_reference
@@ -48,6 +48,7 @@ def manifest(observed: Observed, state: BuildState, work: PhaseWork) -> Document
                 names.PHASE_LABEL: state.phase.value,
                 names.SEQUENCE_LABEL: str(state.sequence),
                 names.ATTEMPT_LABEL: str(state.attempt),
+                **observed.queue_labels,
             },
             "ownerReferences": [owner_reference(observed)],
         },
@@ -139,7 +140,7 @@ def view(pod: Mapping[str, Any]) -> PodView:
     metadata, status = pod["metadata"], pod.get("status") or {}
     container = _own_container(status).get("state") or {}
     ended, waiting = container.get("terminated") or {}, container.get("waiting") or {}
-    unscheduled = _unschedulable(status)
+    unscheduled = _unscheduled(pod)
     messages = (one.get("message") for one in (ended, waiting, status, unscheduled))
     return PodView(
         name=metadata["name"],
@@ -150,6 +151,7 @@ def view(pod: Mapping[str, Any]) -> PodView:
         started=_time(status.get("startTime")),
         deleting="deletionTimestamp" in metadata,
         waiting=waiting.get("reason") or unscheduled.get("reason") or "",
+        queue=(metadata.get("labels") or {}).get(names.QUEUE_LABEL, ""),
         reason=status.get("reason") or ended.get("reason") or "",
         message=next(filter(None, messages), "")[-MAX_MESSAGE:],
         exit_code=ended.get("exitCode"),
@@ -166,13 +168,11 @@ def _own_container(status: Mapping[str, Any]) -> Mapping[str, Any]:
     return next((one for one in statuses if one["name"] == CONTAINER), {})
 
 
-def _unschedulable(status: Mapping[str, Any]) -> Mapping[str, Any]:
-    return next(
-        (
-            condition
-            for condition in status.get("conditions") or ()
-            if condition.get("type") == "PodScheduled"
-            and condition.get("reason") == "Unschedulable"
-        ),
-        {},
-    )
+def _unscheduled(pod: Mapping[str, Any]) -> Mapping[str, Any]:
+    gates = [gate["name"] for gate in (pod.get("spec") or {}).get("schedulingGates") or ()]
+    if gates:
+        return {"reason": GATED, "message": f"scheduling gate {', '.join(gates)} holds it"}
+    conditions = (pod.get("status") or {}).get("conditions") or ()
+    scheduled = (one for one in conditions if one.get("type") == "PodScheduled")
+    # The scheduler takes back that a Pod is gated only when it has looked at it.
+    return next((one for one in scheduled if one.get("reason") in ("Unschedulable", GATED)), {})
