@@ -135,7 +135,7 @@ async def test_what_the_queue_evicts_is_made_again_and_queued_again(
     await api.remove(f"/api/v1/namespaces/{api.namespace}/pods/{name_of(first)}")
 
     async with asyncio.timeout(PATIENCE):
-        while (pods := await api.pods()) == [] or pods[0]["metadata"]["uid"] == uid_of(first):
+        while (pods := await api.pods()) == [] or pods[0]["metadata"]["uid"] == uid_of(first):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
     assert pods[0]["spec"]["schedulingGates"]
     assert "BUILD" == (await gated(api, "evicted"))["status"]["phase"]
@@ -154,7 +154,7 @@ async def test_a_build_that_is_aborted_takes_its_pod_out_of_the_queue(
 
     await wait_for(api, "aborted", "ERROR")
     async with asyncio.timeout(PATIENCE):
-        while await api.pods():
+        while await api.pods():  # noqa: ASYNC110
             await asyncio.sleep(0.05)
 
 
