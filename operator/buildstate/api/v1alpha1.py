@@ -91,7 +91,7 @@ class PhaseWork(Model):
     resources: WorkResources = WorkResources()
     """What the container asks for and may use."""
     timeout_seconds: Annotated[int, Field(ge=1, le=7 * 24 * 3600)] | None = None
-    """Seconds that one attempt may take from the start of its Pod, which has as many to find a node."""
+    """Seconds that an attempt may take from the start of its Pod, which has as many to begin."""
     backoff_limit: Annotated[int, Field(ge=0, le=20)] = 0
     """How often a failed attempt is tried again before the build goes to ERROR."""
 
