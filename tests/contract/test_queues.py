@@ -11,6 +11,7 @@ from tests.contract.operators import (
     FORWARD,
     PATIENCE,
     WORK,
+    Build,
     Operators,
     assert_sound,
     condition_of,
@@ -82,7 +83,7 @@ async def wait_until_it_counts(api: Api) -> None:
             await asyncio.sleep(0.1)
 
 
-async def gated(api: Api, name: str) -> Document:
+async def gated(api: Api, name: str) -> Build:
     """The build as soon as its Pod is seen to be held back."""
     return await wait_until(
         api,
