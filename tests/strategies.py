@@ -9,9 +9,12 @@ from buildstate.domain.states import (
     BuildState,
     Condition,
     Failure,
+    HeldPod,
+    HeldVolume,
     PhaseRecord,
     RecoveryState,
     RequestResult,
+    ResourceState,
     Transition,
 )
 
@@ -49,6 +52,16 @@ states = st.builds(
         message=texts,
         attempt=counts,
         exit_code=st.none() | st.integers(-(2**31), 2**31 - 1),
+    ),
+    resources=st.builds(
+        ResourceState,
+        asked=free_maps,
+        allocated=free_maps,
+        released=free_maps,
+        pods=st.lists(st.builds(HeldPod, name=words, uid=texts), max_size=3).map(tuple),
+        volumes=st.lists(
+            st.builds(HeldVolume, name=words, uid=texts, size=texts), max_size=2
+        ).map(tuple),
     ),
     workspace_claim=st.none() | st.just("demo-workspace"),
     metadata=free_maps,

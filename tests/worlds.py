@@ -13,6 +13,7 @@ from typing import Any
 
 from buildstate.api import convert
 from buildstate.domain import names
+from buildstate.domain.allocations import track
 from buildstate.domain.captures import CONDITION
 from buildstate.domain.checkpoints import CheckpointKind, CheckpointRef, CheckpointTrigger, name_of
 from buildstate.domain.conditions import summarise
@@ -45,6 +46,7 @@ from buildstate.domain.states import (
     BuildState,
     Condition,
     Failure,
+    HeldVolume,
     PhaseRecord,
     RecoveryState,
     RequestOutcome,
@@ -92,6 +94,7 @@ class ABuild:
     trouble: Trouble | None = None
     recoverable: Recoverable | None = None
     origin: str = ""
+    volumes: tuple[HeldVolume, ...] = ()
 
     # What is asked for.
 
@@ -242,7 +245,7 @@ class ABuild:
     def written(self, now: datetime = NOW) -> "ABuild":
         """Have its status written as the operator writes it."""
         moment = Moment(observed=self.observed(), now=now)
-        return replace(self, state=summarise(self.known, moment))
+        return replace(self, state=track(summarise(self.known, moment), moment))
 
     # What its world holds.
 
@@ -256,6 +259,10 @@ class ABuild:
 
     def _and_pod(self, name: str, phase: PodPhase, **fields: Any) -> "ABuild":
         return replace(self, pods=(*self.pods, a_pod(name, phase, **fields)))
+
+    def with_volume(self, name: str = CLAIM, uid: str = "claim-1", size: str = "1Gi") -> "ABuild":
+        """Know the claim that it works on."""
+        return replace(self, volumes=(HeldVolume(name=name, uid=uid, size=size),))
 
     def refused(self, reason: str = "Forbidden", *, is_permanent: bool = True) -> "ABuild":
         """Have had its Pod refused."""
@@ -321,6 +328,7 @@ class ABuild:
             violations=self.violations,
             pods=self.pods,
             refusal=self.refusal,
+            volumes=self.volumes,
         )
 
     def moment(self, now: datetime = NOW) -> Moment:

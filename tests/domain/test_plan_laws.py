@@ -29,6 +29,7 @@ from buildstate.domain.actions import (
     DeletePod,
     RemoveFinalizer,
 )
+from buildstate.domain.allocations import RIPE_AFTER
 from buildstate.domain.captures import CONDITION
 from buildstate.domain.errors import ErrorCategory
 from buildstate.domain.observed import ENDED, Moment, Observed, PodPhase, PodView, Refusal
@@ -50,6 +51,7 @@ from buildstate.domain.specs import (
 from buildstate.domain.states import (
     MAX_CHECKPOINTS,
     BuildState,
+    HeldVolume,
     RequestOutcome,
     Transition,
     WorkResult,
@@ -124,6 +126,7 @@ class World:
             trouble=self.store.saving,
             is_outside=True,
             is_finalized=self.is_finalized,
+            volumes=tuple(HeldVolume(name=name, uid="c", size="1Gi") for name in self.claims),
         )
         due = restores.wanted(Moment(observed=seen, now=self.now))
         if due is not None:
@@ -201,6 +204,15 @@ class World:
         ended = {one.phase for one in state.phases if one.result.is_done}
         self.done |= {(state.epoch, phase) for phase in ended - {BuildPhase.CLEANUP}}
 
+    def hold_the_laws_of_resources(self) -> None:
+        """What is said to be held is there, and what has been there for long is said."""
+        held, live = self.known.resources, {pod.uid: pod for pod in self.live()}
+        said = {pod.uid for pod in held.pods}
+        assert said <= live.keys(), "a Pod is said to be held that is gone"
+        lasted = {uid for uid, pod in live.items() if pod.created + RIPE_AFTER <= self.now}
+        assert lasted <= said, "a Pod that has been there for long is not said to be held"
+        assert held.allocated.get("pods", "0") == str(len(said))
+
     def _through_the_api_server(self, state: BuildState) -> BuildState:
         document = convert.document_of(state)
         assert () == validate(document, UID).violations
@@ -246,6 +258,7 @@ class World:
             resource_version="1",
             phase=PodPhase.PENDING,
             created=self.now,
+            requests={"cpu": "500m"},
         )
 
     @property
@@ -336,6 +349,7 @@ class Builds(RuleBasedStateMachine):
         if missed is not None and missed.status == "False" and not known.is_archived:
             assert saving is not None, "what is missed would have been stored"
             assert at_rest.wake_after is not None, "what is missed would never be stored"
+        self.world.hold_the_laws_of_resources()
         waits = self.world.refused is not None
         assert waits or not [act for act in at_rest.needs if not isinstance(act, DeletePod)]
         assert not [act for act in at_rest.needs if isinstance(act, DeletePod)]

@@ -32,6 +32,9 @@ _DOMAIN: Mapping[type[BaseModel], Any] = {
     statuses.RecoveryState: states.RecoveryState,
     statuses.CheckpointRef: checkpoints.CheckpointRef,
     statuses.Condition: states.Condition,
+    statuses.HeldPod: states.HeldPod,
+    statuses.HeldVolume: states.HeldVolume,
+    statuses.ResourceState: states.ResourceState,
     statuses.BuildStatusModel: states.BuildState,
 }
 

@@ -55,6 +55,12 @@ Quantities = Annotated[
     dict[str, Quantity],
     Field(max_length=16, json_schema_extra=validated_by(rules.ARE_RESOURCES)),
 ]
+HeldQuantities = Annotated[
+    dict[str, Annotated[str, Field(max_length=64)]],
+    Field(max_length=32),
+]
+"""Quantities as the operator writes them: of Pods, with what others added to them."""
+
 FreeMap = Annotated[dict[str, Text], Field(max_length=32)]
 
 

@@ -7,6 +7,7 @@ from pydantic import Field
 from buildstate.api.fields import (
     Count,
     FreeMap,
+    HeldQuantities,
     Model,
     ObjectName,
     Reason,
@@ -17,7 +18,13 @@ from buildstate.domain.checkpoints import CheckpointKind, CheckpointTrigger
 from buildstate.domain.errors import ErrorCategory
 from buildstate.domain.phases import BuildPhase, BuildStatus
 from buildstate.domain.specs import Action
-from buildstate.domain.states import MAX_CHECKPOINTS, MAX_HISTORY, RequestOutcome, WorkResult
+from buildstate.domain.states import (
+    MAX_CHECKPOINTS,
+    MAX_HELD,
+    MAX_HISTORY,
+    RequestOutcome,
+    WorkResult,
+)
 
 
 class PhaseRecord(Model):
@@ -145,6 +152,48 @@ class Condition(Model):
     """When the status of this condition last changed."""
 
 
+class HeldPod(Model):
+    """A Pod of the build of which something may still run."""
+
+    name: Annotated[str, Field(max_length=253)]
+    """Name of the Pod."""
+    uid: Annotated[str, Field(max_length=64)]
+    """Uid of the Pod; another Pod of the same name has another one."""
+
+
+class HeldVolume(Model):
+    """A PersistentVolumeClaim that the build works on."""
+
+    name: Annotated[str, Field(max_length=253)]
+    """Name of the claim."""
+    uid: Annotated[str, Field(max_length=64)]
+    """Uid of the claim; one that was made anew has another one."""
+    size: Annotated[str, Field(max_length=64)]
+    """Size that it was given; what was asked for while that is not known."""
+
+
+class ResourceState(Model):
+    """What the build asks for and holds: quantities by resource, with pods and storage."""
+
+    asked: HeldQuantities = Field(default_factory=dict)
+    """What the Pod of the present phase and a workspace of the build's own ask for."""
+    allocated: HeldQuantities = Field(default_factory=dict)
+    """What its Pods and a workspace of its own were given. A Pod that ends within seconds may never
+    be seen here."""
+    released: HeldQuantities = Field(default_factory=dict)
+    """What the latest that ended or was deleted gave back."""
+    pods: Annotated[
+        tuple[HeldPod, ...],
+        Field(max_length=MAX_HELD, json_schema_extra={"x-kubernetes-list-type": "atomic"}),
+    ] = ()
+    """Pods of which something may still run."""
+    volumes: Annotated[
+        tuple[HeldVolume, ...],
+        Field(max_length=MAX_HELD, json_schema_extra={"x-kubernetes-list-type": "atomic"}),
+    ] = ()
+    """Claims that the build works on, its own or the one that it names."""
+
+
 class BuildStatusModel(Model):
     """The validated state of the build. Only the operator writes it."""
 
@@ -194,6 +243,8 @@ class BuildStatusModel(Model):
     """Why the build failed; absent while nothing did."""
     workspace_claim: ObjectName | None = None
     """PersistentVolumeClaim that the build holds as its own."""
+    resources: ResourceState = ResourceState()
+    """What the build asks for, holds and gave back."""
     metadata: FreeMap = Field(default_factory=dict)
     """spec.metadata as it was when the state was written."""
     start_time: Time | None = None

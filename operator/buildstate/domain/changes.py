@@ -14,6 +14,7 @@ from buildstate.domain.states import (
     Failure,
     PhaseRecord,
     RecoveryState,
+    ResourceState,
     Transition,
     WorkResult,
 )
@@ -115,6 +116,7 @@ def distrust(state: BuildState, moment: Moment) -> BuildState:
         checkpoints=(),
         start_time=None,
         workspace_claim=_own_claim(moment),
+        resources=ResourceState(),
     )
 
 

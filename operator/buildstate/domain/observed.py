@@ -9,7 +9,7 @@ from buildstate.domain import names
 from buildstate.domain.checkpoints import CheckpointRef
 from buildstate.domain.phases import BuildPhase
 from buildstate.domain.specs import BuildSpec, CheckpointPolicy
-from buildstate.domain.states import BuildState, WorkResult
+from buildstate.domain.states import BuildState, HeldVolume, WorkResult
 from buildstate.domain.validation import Violation
 
 
@@ -35,6 +35,7 @@ class PodView:
 
     `started` is when a kubelet took it. `waiting` is the reason why its container has not begun,
     `exit_code` is None until it ended. `queue` is Kueue's queue that it stands in, empty for none.
+    `requests` and `limits` are those of the whole Pod, as the cluster counts them.
     """
 
     name: str
@@ -49,6 +50,8 @@ class PodView:
     reason: str = ""
     message: str = ""
     exit_code: int | None = None
+    requests: Mapping[str, str] = field(default_factory=dict)
+    limits: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_live(self) -> bool:
@@ -135,7 +138,7 @@ class Observed:
     status write. `trouble` is that of storing checkpoints. `recoverable` is None unless a restore
     was due. `is_outside` says that the build's store outlives its objects. `origin` is the uid of
     the lost build that this one is made from again. `queue_labels` are those that put its Pods into
-    a queue of Kueue.
+    a queue of Kueue. `volumes` are the claims that it works on, as far as they are known.
     """
 
     namespace: str
@@ -155,6 +158,7 @@ class Observed:
     queue_labels: Mapping[str, str] = field(default_factory=dict)
     is_finalized: bool = False
     deletion_time: datetime | None = None
+    volumes: tuple[HeldVolume, ...] = ()
 
     @property
     def deleting(self) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from buildstate.domain import captures, changes, names, outcomes, requests
+from buildstate.domain import allocations, captures, changes, names, outcomes, requests
 from buildstate.domain.actions import (
     Act,
     AddFinalizer,
@@ -66,9 +66,9 @@ def plan(observed: Observed, now: datetime) -> Plan:
     stepped = _follow_steps(observed.state, moment)
     due = captures.due(observed.state, stepped, moment)
     decided = summarise(stepped, moment, is_stored=bool(due))
-    is_news = bool(due) or decided != observed.state
+    is_news = bool(due) or decided != observed.state or allocations.is_behind(decided, moment)
     if is_news:
-        decided = replace(decided, timestamp=now)
+        decided = replace(allocations.track(decided, moment), timestamp=now)
     return Plan(
         state=decided if is_news else None,
         releases=_releases(observed.state, decided, moment),
@@ -289,7 +289,11 @@ def _may_lack_claim(state: BuildState) -> bool:
 
 
 def _wake_after(state: BuildState, moment: Moment) -> float | None:
-    limits = (*_limits(state, moment), *_store_times(state, moment))
+    limits = (
+        *_limits(state, moment),
+        *_store_times(state, moment),
+        *allocations.due_times(state, moment),
+    )
     # What is past has had its turn in this pass; it would wake for ever.
     ahead = [limit for limit in limits if limit is not None and limit > moment.now]
     return (min(ahead) - moment.now).total_seconds() if ahead else None

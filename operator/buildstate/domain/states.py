@@ -16,6 +16,9 @@ MAX_HISTORY = 32
 MAX_TEXT = 1024
 """How many characters a message may have."""
 
+MAX_HELD = 16
+"""How many Pods and volumes of a build the status names."""
+
 MAX_KEPT = 50
 MAX_FULL_EVERY = 20
 MAX_CHECKPOINTS = MAX_KEPT + 2 * MAX_FULL_EVERY
@@ -127,6 +130,37 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HeldPod:
+    """A Pod that a build holds; its uid tells it from another one of the same name."""
+
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldVolume:
+    """A claim that a build works on; `size` is what it was given, as a quantity."""
+
+    name: str
+    uid: str
+    size: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResourceState:
+    """What a build asks for, what it was given, and what it gave back last: quantities by resource.
+
+    Besides the resources of Pods there are `storage`, of a workspace of its own, and `pods`.
+    """
+
+    asked: Mapping[str, str] = field(default_factory=dict)
+    allocated: Mapping[str, str] = field(default_factory=dict)
+    released: Mapping[str, str] = field(default_factory=dict)
+    pods: tuple[HeldPod, ...] = ()
+    volumes: tuple[HeldVolume, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BuildState:
     """The state of one build as it stands in `status`. Only the operator writes it."""
 
@@ -146,6 +180,7 @@ class BuildState:
     checkpoints: tuple[CheckpointRef, ...] = ()
     failure: Failure | None = None
     workspace_claim: str | None = None
+    resources: ResourceState = ResourceState()
     metadata: Mapping[str, str] = field(default_factory=dict)
     start_time: datetime | None = None
     completion_time: datetime | None = None

@@ -112,4 +112,12 @@ def is_newer(fresh: Build | PodView, known: Build | PodView) -> bool:
 
 
 def _facts(view: PodView) -> tuple[object, ...]:
-    return (view.uid, view.phase, view.deleting, view.waiting, view.reason, view.exit_code)
+    return (
+        view.uid,
+        view.phase,
+        view.deleting,
+        view.waiting,
+        view.reason,
+        view.exit_code,
+        view.requests,
+    )

@@ -13,6 +13,7 @@ from buildstate.domain import names
 from buildstate.domain.observed import GATED, Observed, PodPhase, PodView
 from buildstate.domain.specs import PhaseWork, Workspace
 from buildstate.domain.states import BuildState
+from buildstate.kube.footprints import footprint
 from buildstate.kube.owners import owner_of, owner_reference
 from buildstate.kube.ports import Key
 
@@ -155,6 +156,8 @@ def view(pod: Mapping[str, Any]) -> PodView:
         reason=status.get("reason") or ended.get("reason") or "",
         message=next(filter(None, messages), "")[-MAX_MESSAGE:],
         exit_code=ended.get("exitCode"),
+        requests=footprint(pod, "requests"),
+        limits=footprint(pod, "limits"),
     )
 
 
