@@ -62,6 +62,10 @@ e2e: $(STAMP) ## End-to-end tests on a real node
 bench: $(STAMP) ## The operator beside the floor, on a real API server with simulated nodes
 	@$(WORKER) -m bench
 
+chaos: $(STAMP) ## Kill 300 operators in bad weather on a real API server, and look what is left
+	$(call build-tools,$(CONTROL_PLANE))
+	@$(WORKER) -m tests.chaos
+
 lock: $(STAMP) ## Lock the dependencies anew
 	$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-annotate --no-header pyproject.toml -o requirements/runtime.txt
@@ -70,7 +74,7 @@ lock: $(STAMP) ## Lock the dependencies anew
 		-c requirements/runtime.txt -o requirements/dev.txt
 
 clean: ## Stop the clusters of this project and remove what was made here
-	-@test -x $(BIN)/python && for name in demo e2e contract bench; do \
+	-@test -x $(BIN)/python && for name in demo e2e contract bench chaos; do \
 		$(WORKER) -m clusters down --name $$name 2> /dev/null; done
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage
 
@@ -90,5 +94,5 @@ help: ## This list
 		/^##@/ {printf "\n%s\n", substr($$0, 5)} \
 		/^[a-z0-9-]+:.*##/ {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: bench check clean contract demo demo-down e2e generate generated help imports lint lock \
+.PHONY: bench chaos check clean contract demo demo-down e2e generate generated help imports lint lock \
 	test types unit

@@ -92,8 +92,8 @@ class Proxy:
     """Forwards to one server. `hinder` may answer instead of it; `asked` counts all by method."""
 
     def __init__(self, session: aiohttp.ClientSession, server: str, fuse: Fuse) -> None:
-        self._session = session
-        self._server = server
+        self.session = session
+        self.server = server
         self._fuse = fuse
         self.hinder: Answer = _unhindered
         self.asked: list[tuple[float, str, str]] = []
@@ -115,18 +115,18 @@ class Proxy:
     async def _forward(
         self, request: web.Request, body: bytes, *, is_last: bool
     ) -> web.StreamResponse:
-        url = URL(self._server + request.raw_path, encoded=True)
-        async with self._session.request(
+        url = URL(self.server + request.raw_path, encoded=True)
+        async with self.session.request(
             request.method,
             url,
-            headers=_kept(request.headers),
+            headers=kept(request.headers),
             data=body or None,
             skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
         ) as answer:
             if is_last:
                 await answer.read()
                 self._fuse.blow()
-            response = web.StreamResponse(status=answer.status, headers=_kept(answer.headers))
+            response = web.StreamResponse(status=answer.status, headers=kept(answer.headers))
             if "Content-Length" in answer.headers:
                 response.content_length = int(answer.headers["Content-Length"])
             # Who asked may have been ended.
@@ -138,7 +138,8 @@ class Proxy:
             return response
 
 
-def _kept(headers: "CIMultiDict[str] | aiohttp.typedefs.LooseHeaders") -> CIMultiDict[str]:
+def kept(headers: "CIMultiDict[str] | aiohttp.typedefs.LooseHeaders") -> CIMultiDict[str]:
+    """The headers that are handed on: those that speak of this one connection are not."""
     kept = CIMultiDict(headers)
     for name in list(kept):
         if name.lower() in _DROPPED:
@@ -169,9 +170,7 @@ async def before_cluster(
     async with opened(cluster, "default") as api:
         proxy = Proxy(api.session, api.server, fuse)
         async with served(proxy) as address:
-            kubeconfig = directory / "kubeconfig"
-            kubeconfig.write_text(yaml.safe_dump(_kubeconfig(address)))
-            yield proxy, kubeconfig
+            yield proxy, write_kubeconfig(directory, address)
 
 
 @asynccontextmanager
@@ -181,6 +180,13 @@ async def before_bucket(endpoint: str, fuse: Fuse) -> AsyncIterator[tuple[Proxy,
         proxy = Proxy(session, endpoint, fuse)
         async with served(proxy) as address:
             yield proxy, address
+
+
+def write_kubeconfig(directory: Path, address: str) -> Path:
+    """Write the kubeconfig of who is to talk to the proxy at that address; gives its path."""
+    kubeconfig = directory / "kubeconfig"
+    kubeconfig.write_text(yaml.safe_dump(_kubeconfig(address)))
+    return kubeconfig
 
 
 def _kubeconfig(address: str) -> dict[str, object]:
