@@ -96,6 +96,9 @@ class Told:
     def answered(self, action: str, outcome: str) -> None:
         self.figures.append(("answered", action, outcome))
 
+    def retried(self, reason: str) -> None:
+        self.figures.append(("retried", reason))
+
     def recovered(self, result: str, seconds: float) -> None:
         self.figures.append(("recovered", result, seconds))
 

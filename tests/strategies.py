@@ -15,6 +15,7 @@ from buildstate.domain.states import (
     RecoveryState,
     RequestResult,
     ResourceState,
+    Retry,
     Transition,
 )
 
@@ -26,6 +27,10 @@ times = st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30), timezones=st.jus
 )
 free_maps = st.dictionaries(texts, texts, max_size=3)
 
+retries = st.builds(
+    Retry, reason=words, message=texts, growths=st.integers(0, 16), disruptions=st.integers(0, 5)
+)
+
 states = st.builds(
     BuildState,
     id=st.uuids().map(str),
@@ -36,7 +41,10 @@ states = st.builds(
     attempt=counts,
     phases=st.lists(
         st.builds(PhaseRecord, attempts=counts, start_time=times, attempt_time=times,
-                  completion_time=st.none() | times),
+                  completion_time=st.none() | times, retry=st.none() | retries,
+                  memory=st.none() | st.just("128Mi"),
+                  avoid_nodes=st.none() | st.lists(words, max_size=5).map(tuple),
+                  unschedulable_time=st.none() | times),
         max_size=3,
     ).map(tuple),
     history=st.lists(

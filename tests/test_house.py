@@ -218,15 +218,22 @@ GIVING = {
 
 CONSTANTS = {
     "BAD_PATH",
+    "EVICTED",
     "FORBIDDEN",
     "FOREIGN",
     "INVALID",
+    "NODE_LOST",
     "NOT_FOUND",
+    "OOM_KILLED",
+    "POD_DELETED",
+    "PREEMPTED",
+    "RETRYING",
     "STALE",
     "STORE_UNKNOWN",
     "TARGET_REACHED",
     "TOO_LARGE",
     "TRANSITION_VIOLATION",
+    "UNSCHEDULABLE",
     "UNREADABLE",
 }
 """What a module calls a reason that is given in several places."""

@@ -84,6 +84,7 @@ class ABuild:
     spec: BuildSpec = field(default_factory=BuildSpec)
     state: BuildState | None = None
     pods: tuple[PodView, ...] = ()
+    departed: PodView | None = None
     violations: tuple[Violation, ...] = ()
     refusal: Refusal | None = None
     generation: int = 1
@@ -202,11 +203,19 @@ class ABuild:
         return replace(self, state=replace(state, **fields))
 
     def attempted(
-        self, number: int, result: WorkResult = WorkResult.RUNNING, at: datetime = NOW
+        self,
+        number: int,
+        result: WorkResult = WorkResult.RUNNING,
+        at: datetime = NOW,
+        **fields: Any,
     ) -> "ABuild":
         """Be at that attempt of the present phase."""
         record = replace(
-            a_record(self.known.phase, result), attempts=number, attempt_time=at, start_time=at
+            a_record(self.known.phase, result),
+            attempts=number,
+            attempt_time=at,
+            start_time=at,
+            **fields,
         )
         return replace(self, state=replace(self.known.with_record(record), attempt=number))
 
@@ -256,6 +265,11 @@ class ABuild:
     def with_stray(self, phase: PodPhase = PodPhase.RUNNING, **fields: Any) -> "ABuild":
         """Have a Pod of an earlier attempt."""
         return self._and_pod("demo-build-of-before", phase, **fields)
+
+    def with_departed(self, phase: PodPhase = PodPhase.RUNNING, **fields: Any) -> "ABuild":
+        """Have seen the Pod of the present attempt go."""
+        gone = a_pod(self.observed().pod_name(self.known), phase, **fields)
+        return replace(self, departed=gone)
 
     def _and_pod(self, name: str, phase: PodPhase, **fields: Any) -> "ABuild":
         return replace(self, pods=(*self.pods, a_pod(name, phase, **fields)))
@@ -327,6 +341,7 @@ class ABuild:
             origin=self.origin,
             violations=self.violations,
             pods=self.pods,
+            departed=self.departed,
             refusal=self.refusal,
             volumes=self.volumes,
         )

@@ -19,6 +19,8 @@ def test_every_rule_of_the_module_is_at_a_place() -> None:
     at_the_root = set(ROOT_RULES)
     elsewhere = {
         rules.ONE_VOLUME,
+        rules.FACTOR_GROWS,
+        rules.MAXIMUM_IS_POSITIVE,
         rules.CLASS_GOES_WITH_SIZE,
         rules.SIZE_IS_POSITIVE,
         rules.ARE_RESOURCES,

@@ -105,7 +105,30 @@ SITUATIONS = {
         world=WORKING.with_pod(PENDING), phase=BUILD, status="Running", reason="PhaseRunning"
     ),
     "a Pod of an unknown phase still counts": Case(
-        world=WORKING.with_pod(UNKNOWN), phase=BUILD, status="Running", reason="PhaseRunning"
+        world=WORKING.with_pod(UNKNOWN, node="n1"),
+        phase=BUILD,
+        status="Waiting",
+        reason="NodeLost",
+    ),
+    "a Pod of an unknown phase that is too late is stopped, and nothing follows it": Case(
+        world=SLOW.with_pod(UNKNOWN),
+        phase=ERROR,
+        status="Failed",
+        reason="PhaseFailed",
+        acts=("DeletePod",),
+        at=65,
+    ),
+    "after a lost Pod the next attempt waits": Case(
+        world=RETRYING.attempted(1, WorkResult.FAILED).with_pod(UNKNOWN, deleting=True),
+        phase=BUILD,
+        status="Waiting",
+        reason="NodeLost",
+    ),
+    "a Pod whose node is lost is waited for however long it takes to go": Case(
+        world=WORKING.with_pod(deleting=True, disruption="DeletionByTaintManager"),
+        phase=BUILD,
+        status="Waiting",
+        reason="NodeLost",
     ),
     "a Pod that no node has room for is waited for": Case(
         world=WORKING.with_pod(PENDING, waiting="Unschedulable"),
@@ -574,11 +597,11 @@ def test_a_failed_attempt_is_tried_again_until_the_limit(number: int) -> None:
 
 
 def test_a_failure_says_what_the_pod_said() -> None:
-    world = WORKING.with_pod(FAILED, exit_code=137, reason="OOMKilled", message="no memory")
+    world = WORKING.with_pod(FAILED, exit_code=2, reason="Error", message="no such file")
     failure = decided(plan(world.observed(), NOW), world).failure
     assert failure is not None
     found = (failure.phase, failure.attempt, failure.reason, failure.message, failure.exit_code)
-    assert (BUILD, 1, "OOMKilled", "no memory", 137) == found
+    assert (BUILD, 1, "Error", "no such file", 2) == found
     assert world.observed().pod_name(world.known) == failure.pod
 
 

@@ -19,7 +19,7 @@ from tests.strategies import states
 from tests.worlds import NAME, NAMESPACE, NOW, UID, some_work
 
 from buildstate.api import convert
-from buildstate.domain import names, restores
+from buildstate.domain import attempts, names, restores
 from buildstate.domain.actions import (
     Act,
     AddFinalizer,
@@ -31,24 +31,30 @@ from buildstate.domain.actions import (
 )
 from buildstate.domain.allocations import RIPE_AFTER
 from buildstate.domain.captures import CONDITION
+from buildstate.domain.disruptions import MAX_DISRUPTIONS
 from buildstate.domain.errors import ErrorCategory
 from buildstate.domain.observed import ENDED, Moment, Observed, PodPhase, PodView, Refusal
 from buildstate.domain.phases import BuildPhase, BuildStatus
 from buildstate.domain.plan import Plan, plan
+from buildstate.domain.quantities import parse
 from buildstate.domain.specs import (
     Action,
     BuildSpec,
     CheckpointPolicy,
     DeletionPolicy,
+    MemoryGrowth,
     OnExhausted,
     PhasesWork,
     RecoveryPolicy,
     RecoveryStrategy,
     Request,
+    ResourcePolicy,
     WhenUnavailable,
+    WorkResources,
     Workspace,
 )
 from buildstate.domain.states import (
+    MAX_AVOIDED,
     MAX_CHECKPOINTS,
     BuildState,
     HeldVolume,
@@ -63,6 +69,8 @@ WAITING = (
     *("", "ContainerCreating", "ErrImagePull", "ImagePullBackOff", "Unschedulable"),
     "SchedulingGated",
 )
+ENDINGS = ("Error", "OOMKilled", "Evicted", "NodeLost", "DeadlineExceeded")
+NODES = ("n1", "n2", "n3", "n4", "n5", "n6", "n7")
 MAX_PASSES = 16
 """More passes than any world here needs to come to rest when nothing new happens."""
 
@@ -70,6 +78,7 @@ works = st.builds(
     some_work,
     timeout_seconds=st.none() | st.integers(1, 120),
     backoff_limit=st.integers(0, 2),
+    resources=st.sampled_from([WorkResources(), WorkResources(limits={"memory": "64Mi"})]),
 )
 some = st.none() | works
 phases_works = st.builds(PhasesWork, setup=works, build=some, test=some, cleanup=some)
@@ -92,6 +101,13 @@ keeping = st.none() | st.builds(
 )
 
 
+reallocations = st.builds(
+    ResourcePolicy,
+    memory_growth=st.builds(MemoryGrowth, maximum=st.sampled_from([None, "64Mi", "100Mi", "1Gi"])),
+    schedule_timeout_seconds=st.integers(1, 60),
+)
+
+
 class World:
     """One build, its Pods and its claim, as a cluster without any machinery would keep them."""
 
@@ -101,6 +117,7 @@ class World:
         self.now: datetime = NOW
         self.state: BuildState | None = None
         self.pods: dict[str, PodView] = {}
+        self.departed: PodView | None = None
         self.claims: set[str] = set()
         self.violations: tuple[Violation, ...] = ()
         self.refusing: Refusal | None = None
@@ -123,6 +140,7 @@ class World:
             state=self.state,
             violations=self.violations,
             pods=tuple(self.pods.values()),
+            departed=self.departed,
             trouble=self.store.saving,
             is_outside=True,
             is_finalized=self.is_finalized,
@@ -276,13 +294,19 @@ class World:
         self.spec = replace(self.spec, **fields)
         self.generation += 1
 
-    def end_pods(self, phase: PodPhase, *, only_deleting: bool = False) -> None:
+    def end_pods(self, phase: PodPhase, *, only_deleting: bool = False, **fields: Any) -> None:
         """Let what lives end."""
         for pod in tuple(self.pods.values()):
             if pod.deleting:
-                del self.pods[pod.name]
+                self.departed = self.pods.pop(pod.name)
             elif pod.is_live and not only_deleting:
-                self.pods[pod.name] = replace(pod, phase=phase, waiting="")
+                self.pods[pod.name] = replace(pod, phase=phase, waiting="", **fields)
+
+    def lose_pods(self, *, is_seen: bool) -> None:
+        """Let all Pods be gone at once, which the operator may have seen."""
+        for pod in self.pods.values():
+            self.departed = pod if is_seen else self.departed
+        self.pods.clear()
 
 
 class Builds(RuleBasedStateMachine):
@@ -295,6 +319,7 @@ class Builds(RuleBasedStateMachine):
         workspace=workspaces,
         recovery=policies,
         checkpoints=keeping,
+        resources=reallocations,
         wanted=st.sampled_from([BuildPhase.COMPLETE, *BuildPhase]),
         suspend=st.sampled_from([False, False, False, True]),
         done=st.integers(0, 5),
@@ -306,6 +331,7 @@ class Builds(RuleBasedStateMachine):
         workspace: Workspace | None,
         recovery: RecoveryPolicy,
         checkpoints: CheckpointPolicy | None,
+        resources: ResourcePolicy,
         wanted: BuildPhase,
         suspend: bool,
         done: int,
@@ -318,6 +344,7 @@ class Builds(RuleBasedStateMachine):
                 workspace=workspace,
                 recovery=recovery,
                 checkpoints=checkpoints,
+                resources=resources,
             )
         )
         for _ in range(done):
@@ -363,12 +390,24 @@ class Builds(RuleBasedStateMachine):
     # The cluster.
 
     @precondition(lambda self: self.world.live())
-    @rule(phase=st.sampled_from(PodPhase), waiting=st.sampled_from(WAITING))
-    def a_pod_goes_on(self, phase: PodPhase, waiting: str) -> None:
+    @rule(
+        phase=st.sampled_from(PodPhase),
+        waiting=st.sampled_from(WAITING),
+        node=st.sampled_from(NODES),
+    )
+    def a_pod_goes_on(self, phase: PodPhase, waiting: str, node: str) -> None:
         if phase in ENDED:
             self.world.end_pods(phase)
         for pod in self.world.live():
-            self.world.pods[pod.name] = replace(pod, waiting=waiting, phase=phase)
+            placed = pod.node or node
+            self.world.pods[pod.name] = replace(pod, waiting=waiting, phase=phase, node=placed)
+
+    @precondition(lambda self: self.world.live())
+    @rule(reason=st.sampled_from(ENDINGS), times=st.integers(1, 7))
+    def pods_end_in_that_way_again_and_again(self, reason: str, times: int) -> None:
+        for _ in range(times):
+            self.world.end_pods(PodPhase.FAILED, reason=reason, node=reason)
+            self.world.settle()
 
     @precondition(lambda self: self.world.live())
     @rule()
@@ -382,10 +421,10 @@ class Builds(RuleBasedStateMachine):
         self.world.end_pods(PodPhase.FAILED)
         self.world.settle()
 
-    @rule(slowly=st.booleans())
-    def somebody_deletes_the_pods(self, slowly: bool) -> None:
+    @rule(slowly=st.booleans(), is_seen=st.booleans())
+    def somebody_deletes_the_pods(self, slowly: bool, is_seen: bool) -> None:
         if not slowly:
-            self.world.pods.clear()
+            self.world.lose_pods(is_seen=is_seen)
         for pod in self.world.live():
             self.world.pods[pod.name] = replace(pod, deleting=True)
 
@@ -417,6 +456,7 @@ class Builds(RuleBasedStateMachine):
             "suspend": st.booleans(),
             "recovery": policies,
             "checkpoints": keeping,
+            "resources": reallocations,
         }
         if current in (BuildPhase.INIT, BuildPhase.ERROR):
             changes |= {"phases": phases_works, "workspace": workspaces}
@@ -446,6 +486,20 @@ class Builds(RuleBasedStateMachine):
     @invariant()
     def at_most_one_pod_lives(self) -> None:
         assert len(self.world.live()) <= 1
+
+    @invariant()
+    def no_phase_is_tried_more_often_than_it_may(self) -> None:
+        state = self.world.state
+        record = state.record if state else None
+        work = self.world.spec.work(state.phase) if state else None
+        if record is None or work is None or record.result is not WorkResult.RUNNING:
+            return
+        assert record.attempts <= attempts.limit(work, record)
+        assert record.retry is None or record.retry.disruptions <= MAX_DISRUPTIONS
+        assert len(record.avoid_nodes or ()) <= MAX_AVOIDED
+        if record.memory is not None:
+            asked = parse(work.resources.limits["memory"])
+            assert asked < parse(record.memory) <= max(4 * asked, parse("1Gi"))
 
     @invariant()
     def only_the_own_claim_is_ever_made(self) -> None:

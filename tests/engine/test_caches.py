@@ -102,6 +102,11 @@ def test_builds_may_go_while_they_are_counted(cache: Cache) -> None:
             [KEY],
             id="it waits",
         ),
+        pytest.param(
+            owned(6, conditions=[{"type": "DisruptionTarget", "status": "True", "reason": "X"}]),
+            [KEY],
+            id="it is to be evicted",
+        ),
     ],
 )
 def test_a_pod_is_news_only_if_the_plan_can_see_the_difference(
@@ -136,6 +141,28 @@ def test_the_deletion_of_an_earlier_pod_leaves_its_successor_alone(cache: Cache)
     gone = replace(owned(), view=replace(owned().view, uid="of before"))
     assert [] == cache.drop_pod(gone)
     assert 1 == len(cache.pods(UID))
+
+
+def test_the_pod_that_went_last_is_remembered_as_it_was(cache: Cache) -> None:
+    cache.put_pod(owned(5))
+    cache.drop_pod(owned(6, phase="Running"))
+    gone = cache.departed(UID)
+    assert ("6", "Running") == (gone and gone.resource_version, gone and gone.phase)
+
+
+def test_a_build_that_is_gone_leaves_no_departed_pod(cache: Cache) -> None:
+    cache.put_pod(owned(5))
+    cache.drop_pod(owned(6))
+    cache.drop_build(a_document(9))
+    assert cache.departed(UID) is None
+
+
+def test_the_pods_that_go_after_their_build_are_not_remembered(cache: Cache) -> None:
+    cache.put_pod(owned(5))
+    cache.drop_build(a_document(9))
+    cache.put_pod(owned(6))
+    cache.drop_pod(owned(7))
+    assert cache.departed(UID) is None
 
 
 def test_a_pod_may_come_before_its_build() -> None:

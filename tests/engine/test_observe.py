@@ -164,6 +164,23 @@ async def test_a_failed_attempt_whose_pod_is_known_needs_no_live_look() -> None:
     assert [] == eye.kube.calls
 
 
+async def test_that_a_pod_was_seen_to_go_is_confirmed_live() -> None:
+    name = pod_of(WORKING)
+    eye = Eye(WORKING.document(3), objects={Resource.PODS: [a_pod_document(name, phase="Running")]})
+    owned = pods.owned(a_pod_document(name, phase="Running"))
+    assert owned is not None
+    eye.cache.put_pod(owned)
+    eye.cache.drop_pod(owned)
+    picture = seen(await eye.observer.observe(KEY))
+    assert ([name], None) == (
+        [pod.name for pod in picture.live_pods],
+        picture.departed_pod(WORKING.known),
+    )
+    eye.kube.objects.clear()
+    picture = seen(await eye.observer.observe(KEY))
+    assert owned.view == picture.departed_pod(WORKING.known)
+
+
 LOST = a_build().in_error(
     failure=Failure(
         category=ErrorCategory.PHASE_FAILED,

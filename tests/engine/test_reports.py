@@ -7,8 +7,8 @@ from tests.worlds import ABuild, a_build, after
 from buildstate.domain.observed import PodPhase
 from buildstate.domain.phases import BuildPhase
 from buildstate.domain.plan import plan
-from buildstate.domain.specs import Action
-from buildstate.domain.states import BuildState, WorkResult
+from buildstate.domain.specs import Action, WorkResources
+from buildstate.domain.states import BuildState, Retry, WorkResult
 from buildstate.engine.reports import Reporter
 
 FAILED = a_build().with_work(BuildPhase.BUILD).in_phase(BuildPhase.BUILD)
@@ -91,11 +91,32 @@ def test_a_failure_is_counted_once() -> None:
 def test_a_retry_is_a_warning() -> None:
     world = a_build().with_work(backoff_limit=1).in_phase(BuildPhase.BUILD)
     ear = told(world.attempted(1, WorkResult.FAILED))
-    assert ("Retrying", "attempt 1 of BUILD failed; trying again", "Warning") == (
+    assert ("Retrying", "attempt 1 of BUILD: failed; trying again", "Warning") == (
         event(ear)["reason"],
         event(ear)["message"],
         event(ear)["type"],
     )
+
+
+def test_a_retry_with_more_memory_says_so() -> None:
+    small = WorkResources(limits={"memory": "64Mi"})
+    world = a_build().with_work(resources=small).in_phase(BuildPhase.BUILD)
+    ear = told(world.with_pod(PodPhase.FAILED, reason="OOMKilled"))
+    said = "attempt 1 of BUILD: OOMKilled with 64Mi; attempt 2 gets 128Mi"
+    assert ("OOMKilled", said) == (event(ear)["reason"], event(ear)["message"])
+    assert ("retried", "OOMKilled") in ear.figures
+
+
+def test_a_retry_after_a_disruption_has_its_reason() -> None:
+    ear = told(FAILED.with_departed(node="n1"))
+    said = "attempt 1 of BUILD: PodDeleted on node n1; disruption 1 of 5 that do not count"
+    assert ("PodDeleted", said) == (event(ear)["reason"], event(ear)["message"])
+    assert ("retried", "PodDeleted") in ear.figures
+
+
+def test_a_retry_is_counted_once() -> None:
+    world = FAILED.attempted(2, retry=Retry(reason="Evicted", message="")).written()
+    assert ["state"] == kinds(told(world, replace(world.known, timestamp=after(9))))
 
 
 def test_a_request_that_was_done_is_told() -> None:

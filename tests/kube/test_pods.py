@@ -313,6 +313,54 @@ def test_the_labels_that_kueue_looks_for_are_passed_to_the_pod() -> None:
     assert labels.keys() - queued.keys() == pod_of(MINIMAL)["metadata"]["labels"].keys()
 
 
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        ({"status": "True", "reason": "PreemptionByScheduler", "message": "for p"}, "for p"),
+        ({"status": "False", "reason": "PreemptionByScheduler", "message": "for p"}, ""),
+    ],
+)
+def test_who_ends_a_pod(condition: Document, expected: str) -> None:
+    found = seen(conditions=[{"type": "DisruptionTarget", **condition}])
+    assert (condition["reason"] if expected else "", expected) == (found.disruption, found.message)
+
+
+def test_where_a_pod_is() -> None:
+    assert "n1" == view({**a_pod_document("p"), "spec": {"nodeName": "n1"}}).node
+
+
+GROWN = (
+    a_build()
+    .with_work(resources=WorkResources(requests={"memory": "32Mi"}, limits={"memory": "64Mi"}))
+    .in_phase(BuildPhase.BUILD)
+    .attempted(2, memory="128Mi", avoid_nodes=("n2", "n1"))
+)
+
+
+def test_an_attempt_after_one_that_had_too_little_memory_asks_for_more() -> None:
+    expected = {"requests": {"memory": "64Mi"}, "limits": {"memory": "128Mi"}}
+    assert expected == pod_of(GROWN)["spec"]["containers"][0]["resources"]
+
+
+def test_an_attempt_after_one_that_was_disrupted_prefers_other_nodes() -> None:
+    expected = {
+        "nodeAffinity": {
+            "preferredDuringSchedulingIgnoredDuringExecution": [
+                {
+                    "weight": 100,
+                    "preference": {
+                        "matchFields": [
+                            {"key": "metadata.name", "operator": "NotIn", "values": ["n2"]},
+                            {"key": "metadata.name", "operator": "NotIn", "values": ["n1"]},
+                        ]
+                    },
+                }
+            ]
+        }
+    }
+    assert expected == pod_of(GROWN)["spec"]["affinity"]
+
+
 HOSTILE = {
     "long": "x" * 100_000,
     "lines": 'first\n{"level": "ERROR"}\r\nlast',

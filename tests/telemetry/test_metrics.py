@@ -23,6 +23,8 @@ def metrics() -> Metrics:
     metrics.transition(STEP, 1.5)
     metrics.failed("PhaseFailed")
     metrics.answered("Restart", "Done")
+    metrics.retried("OOMKilled")
+    metrics.retried("what a Pod says")
     metrics.validated(True, 0.001)
     metrics.reconciled("ok", 0.01)
     metrics.reconciled("transient", 0.01)
@@ -80,6 +82,8 @@ def test_every_figure_moves(metrics: Metrics) -> None:
         ("transitions_total", {"from": "INIT", "to": "SETUP", "result": "committed"}, 1),
         ("phase_duration_seconds_sum", {"phase": "INIT", "left_for": "SETUP"}, 1.5),
         ("errors_total", {"category": "PhaseFailed"}, 1),
+        ("retries_total", {"reason": "OOMKilled"}, 1),
+        ("retries_total", {"reason": "Other"}, 1),
         ("requests_total", {"action": "Restart", "outcome": "Done"}, 1),
         ("validations_total", {"result": "valid"}, 1),
         ("validation_duration_seconds_count", {}, 1),

@@ -18,6 +18,8 @@ Document = Mapping[str, Any]
 _DOMAIN: Mapping[type[BaseModel], Any] = {
     v1alpha1.EnvVar: specs.EnvVar,
     v1alpha1.WorkResources: specs.WorkResources,
+    v1alpha1.MemoryGrowth: specs.MemoryGrowth,
+    v1alpha1.ResourcePolicy: specs.ResourcePolicy,
     v1alpha1.PhaseWork: specs.PhaseWork,
     v1alpha1.PhasesWork: specs.PhasesWork,
     v1alpha1.Workspace: specs.Workspace,
@@ -25,6 +27,7 @@ _DOMAIN: Mapping[type[BaseModel], Any] = {
     v1alpha1.RecoveryPolicy: specs.RecoveryPolicy,
     v1alpha1.Request: specs.Request,
     v1alpha1.BuildSpec: specs.BuildSpec,
+    statuses.Retry: states.Retry,
     statuses.PhaseRecord: states.PhaseRecord,
     statuses.Transition: states.Transition,
     statuses.Failure: states.Failure,

@@ -248,6 +248,22 @@ SIZE_IS_POSITIVE = Rule(
     message="size must be above zero, for example 1Gi",
     field_path=".size",
 )
+FACTOR_GROWS = Rule(
+    rule=(
+        "!has(self.factor) || !isQuantity(string(self.factor)) || "
+        "quantity(string(self.factor)).compareTo(quantity('1.1')) >= 0"
+    ),
+    message="factor must be at least 1.1, for example 2",
+    field_path=".factor",
+)
+MAXIMUM_IS_POSITIVE = Rule(
+    rule=(
+        "!has(self.maximum) || !isQuantity(string(self.maximum)) || "
+        "quantity(string(self.maximum)).isGreaterThan(quantity('0'))"
+    ),
+    message="maximum must be above zero, for example 8Gi",
+    field_path=".maximum",
+)
 ARE_RESOURCES = Rule(
     rule=(
         "self.all(name, name in ['cpu', 'memory', 'ephemeral-storage'] || "

@@ -19,12 +19,27 @@ from buildstate.domain.errors import ErrorCategory
 from buildstate.domain.phases import BuildPhase, BuildStatus
 from buildstate.domain.specs import Action
 from buildstate.domain.states import (
+    MAX_AVOIDED,
     MAX_CHECKPOINTS,
     MAX_HELD,
     MAX_HISTORY,
     RequestOutcome,
     WorkResult,
 )
+
+
+class Retry(Model):
+    """Why the latest attempt that failed is followed by another one."""
+
+    reason: Reason
+    """What happened to it, such as OOMKilled, Evicted, Preempted, NodeLost, PodDeleted or Error."""
+    message: Text
+    """The same in a sentence."""
+    growths: Count = 0
+    """Attempts that had too little memory and got more. They do not count for backoffLimit."""
+    disruptions: Count = 0
+    """Attempts that were evicted, preempted, deleted, or lost with their node. They do not count
+    for backoffLimit."""
 
 
 class PhaseRecord(Model):
@@ -42,6 +57,20 @@ class PhaseRecord(Model):
     """When the latest attempt was committed to."""
     completion_time: Time | None = None
     """When the work ended."""
+    retry: Retry | None = None
+    """Why the latest attempt that failed is followed by another one; absent where none was."""
+    memory: Annotated[str, Field(max_length=32)] | None = None
+    """Memory limit of the attempts since it has grown; absent while it is as asked."""
+    avoid_nodes: (
+        Annotated[
+            tuple[Annotated[str, Field(max_length=253)], ...],
+            Field(max_length=MAX_AVOIDED, json_schema_extra={"x-kubernetes-list-type": "atomic"}),
+        ]
+        | None
+    ) = None
+    """Nodes on which attempts were disrupted, the latest first. The next Pod prefers others."""
+    unschedulable_time: Time | None = None
+    """Since when no node has room for the Pod; absent where one has."""
 
 
 class Transition(Model):

@@ -62,6 +62,32 @@ class WorkResources(Model):
     """Quantities that are not exceeded, by resource; for example memory: 1Gi."""
 
 
+class MemoryGrowth(Model):
+    """How much more memory an attempt gets after one that was OOMKilled.
+
+    It goes for the phases that have a memory limit. The request grows by the same factor.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra=validated_by(rules.FACTOR_GROWS, rules.MAXIMUM_IS_POSITIVE),
+    )
+
+    factor: Quantity = "2"
+    """By how much the limit is multiplied, at least 1.1."""
+    maximum: Quantity | None = None
+    """Limit that is never passed, for example 8Gi; four times what was asked where it is not
+    set. What is not above the phase's own limit switches growth off."""
+
+
+class ResourcePolicy(Model):
+    """What is done where resources are not enough."""
+
+    memory_growth: MemoryGrowth = MemoryGrowth()
+    """How much more memory an attempt gets after one that was OOMKilled."""
+    schedule_timeout_seconds: Annotated[int, Field(ge=1, le=7 * 24 * 3600)] = 600
+    """Seconds that a Pod may wait for a node that has room for it, before the build fails."""
+
+
 class PhaseWork(Model):
     """Work of one phase, done by one Pod at a time.
 
@@ -93,7 +119,8 @@ class PhaseWork(Model):
     timeout_seconds: Annotated[int, Field(ge=1, le=7 * 24 * 3600)] | None = None
     """Seconds that an attempt may take from the start of its Pod, which has as many to begin."""
     backoff_limit: Annotated[int, Field(ge=0, le=20)] = 0
-    """How often a failed attempt is tried again before the build goes to ERROR."""
+    """How often a failed attempt is tried again before the build goes to ERROR. Attempts that had
+    too little memory and get more, and up to 5 that were disrupted, do not count."""
 
 
 class PhasesWork(Model):
@@ -195,6 +222,8 @@ class BuildSpec(Model):
     mounted."""
     workspace: Workspace | None = None
     """Volume that the phases share. Without it each Pod has an empty /workspace of its own."""
+    resources: ResourcePolicy = ResourcePolicy()
+    """What is done where resources are not enough."""
     checkpoints: CheckpointPolicy | None = None
     """When checkpoints are taken and where they are stored; none by themselves without it."""
     recovery: RecoveryPolicy = RecoveryPolicy()

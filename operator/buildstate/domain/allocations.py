@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from fractions import Fraction
 
+from buildstate.domain import growths
 from buildstate.domain.observed import Moment, Observed, PodView
 from buildstate.domain.quantities import added, highest, parse, texts
 from buildstate.domain.specs import BuildSpec
@@ -52,7 +53,8 @@ def asked(state: BuildState, moment: Moment) -> dict[str, Fraction]:
     need: Amount = {}
     if work is not None and moment.observed.wants_pod(state):
         # A limit without a request is a request, too.
-        need = {**_known({**work.resources.limits, **work.resources.requests}), **_ONE_POD}
+        resources = growths.needed(work, state.record)
+        need = {**_known({**resources.limits, **resources.requests}), **_ONE_POD}
     return added(need, _known({"storage": storage}) if storage else {})
 
 

@@ -89,12 +89,16 @@ def _begin_work(state: BuildState, moment: Moment) -> BuildState:
 def attempt(state: BuildState, moment: Moment) -> BuildState:
     """Commit to the next attempt of the present phase's work."""
     number = state.attempt + 1
+    before = state.record if number > 1 else None
     record = PhaseRecord(
         phase=state.phase,
         result=WorkResult.RUNNING,
         attempts=number,
-        start_time=state.record.start_time if state.record and number > 1 else moment.now,
+        start_time=before.start_time if before else moment.now,
         attempt_time=moment.now,
+        retry=before.retry if before else None,
+        memory=before.memory if before else None,
+        avoid_nodes=before.avoid_nodes if before else None,
     )
     return replace(state.with_record(record), attempt=number, workspace_claim=_own_claim(moment))
 

@@ -7,10 +7,10 @@ All conditions are written every time. `Succeeded` and `Ready` are the summaries
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from buildstate.domain import captures, requests
+from buildstate.domain import attempts, captures, disruptions, requests
 from buildstate.domain.errors import ErrorCategory
 from buildstate.domain.observed import Moment, PodView, Trouble
-from buildstate.domain.outcomes import UNSTARTABLE
+from buildstate.domain.outcomes import UNSCHEDULABLE, UNSTARTABLE
 from buildstate.domain.phases import BuildPhase, BuildStatus
 from buildstate.domain.recoveries import (
     asks_cleanup,
@@ -203,12 +203,16 @@ def _running(state: BuildState, moment: Moment) -> Situation:
     if refusal is not None:
         return Situation(BuildStatus.WAITING, refusal.reason, refusal.message)
     work, pod = moment.spec.work(state.phase), observed.pod(state)
-    limit = 1 + (work.backoff_limit if work else 0)
-    which = f"attempt {state.attempt} of {limit} of {state.phase}"
+    which = f"attempt {state.attempt} of {attempts.limit(work, state.record)} of {state.phase}"
     where = f"in Pod {observed.pod_name(state)}"
     if pod and pod.is_gated:
         return _gated(pod, f"{which} waits {where}")
-    if pod and (pod.waiting in UNSTARTABLE or pod.waiting == "Unschedulable"):
+    if pod and disruptions.is_lost(pod):
+        return _lost(pod, which)
+    if pod and pod.deleting and pod.is_live:
+        text = f"somebody deleted Pod {pod.name} of {which}; the next one follows once it is gone"
+        return Situation(BuildStatus.RUNNING, "Stopping", text)
+    if pod and (pod.waiting in UNSTARTABLE or pod.waiting == UNSCHEDULABLE):
         return _stuck(pod, f"{which} cannot start {where}")
     after = "; nothing follows it, the build is suspended" if moment.spec.suspend else ""
     return Situation(BuildStatus.RUNNING, "PhaseRunning", f"{which} runs {where}{after}")
@@ -228,7 +232,20 @@ def _stuck(pod: PodView, text: str) -> Situation:
     return Situation(BuildStatus.WAITING, pod.waiting, f"{text}: {pod.message}".rstrip(": "))
 
 
+def _lost(pod: PodView, which: str) -> Situation:
+    node = f"node {pod.node}" if pod.node else "its node"
+    message = (
+        f"nobody knows whether Pod {pod.name} ({which}) still runs, as {node} does not answer; "
+        "it goes on when the node is back. Once the node is surely gone, delete the Pod by force: "
+        f"kubectl delete pod {pod.name} --force"
+    )
+    return Situation(BuildStatus.WAITING, disruptions.NODE_LOST, message)
+
+
 def _between_attempts(moment: Moment) -> Situation:
+    lost = next(filter(disruptions.is_lost, moment.observed.live_pods), None)
+    if lost is not None:
+        return _lost(lost, "the failed attempt")
     if moment.observed.live_pods:
         return Situation(BuildStatus.RUNNING, "Stopping", "the Pod of the failed attempt is ending")
     return _SUSPENDED  # Nothing else holds up the next attempt.

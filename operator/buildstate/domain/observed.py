@@ -36,6 +36,8 @@ class PodView:
     `started` is when a kubelet took it. `waiting` is the reason why its container has not begun,
     `exit_code` is None until it ended. `queue` is Kueue's queue that it stands in, empty for none.
     `requests` and `limits` are those of the whole Pod, as the cluster counts them.
+    `disruption` says who ends it for no fault of its own, in the words of its condition
+    DisruptionTarget.
     """
 
     name: str
@@ -52,6 +54,8 @@ class PodView:
     exit_code: int | None = None
     requests: Mapping[str, str] = field(default_factory=dict)
     limits: Mapping[str, str] = field(default_factory=dict)
+    node: str = ""
+    disruption: str = ""
 
     @property
     def is_live(self) -> bool:
@@ -135,10 +139,11 @@ class Observed:
     """One build and its Pods, as they stood at one moment.
 
     `violations` are what validation found in the stored state; `state` is None before the first
-    status write. `trouble` is that of storing checkpoints. `recoverable` is None unless a restore
-    was due. `is_outside` says that the build's store outlives its objects. `origin` is the uid of
-    the lost build that this one is made from again. `queue_labels` are those that put its Pods into
-    a queue of Kueue. `volumes` are the claims that it works on, as far as they are known.
+    status write. `departed` is the Pod that was last seen to go, as it was then. `trouble` is that
+    of storing checkpoints. `recoverable` is None unless a restore was due. `is_outside` says that
+    the build's store outlives its objects. `origin` is the uid of the lost build that this one is
+    made from again. `queue_labels` are those that put its Pods into a queue of Kueue. `volumes` are
+    the claims that it works on, as far as they are known.
     """
 
     namespace: str
@@ -150,6 +155,7 @@ class Observed:
     state: BuildState | None
     violations: tuple[Violation, ...] = ()
     pods: tuple[PodView, ...] = ()
+    departed: PodView | None = None
     refusal: Refusal | None = None
     trouble: Trouble | None = None
     recoverable: Recoverable | None = None
@@ -195,6 +201,13 @@ class Observed:
         name = self.pod_name(state)
         return next((pod for pod in self.pods if pod.name == name), None)
 
+    def departed_pod(self, state: BuildState) -> PodView | None:
+        """Give the Pod of the attempt that `state` speaks of, if it was seen to go."""
+        gone = self.departed
+        if gone is None or gone.name != self.pod_name(state) or self.pod(state) is not None:
+            return None
+        return gone
+
     def unconfirmed_pod(self, state: BuildState) -> str | None:
         """Name the Pod whose end something new waits for, where we only do not see it.
 
@@ -206,6 +219,9 @@ class Observed:
             waited_for = failure.pod or None
         elif record is not None and record.result is WorkResult.FAILED:
             waited_for = self.pod_name(state)
+        elif self.wants_pod(state):
+            gone = self.departed_pod(state)
+            waited_for = gone.name if gone else None
         is_seen = any(pod.name == waited_for for pod in self.pods)
         return None if is_seen else waited_for
 

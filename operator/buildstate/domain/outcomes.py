@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from buildstate.domain import disruptions
+from buildstate.domain.errors import ErrorCategory
 from buildstate.domain.observed import PodPhase, PodView
-from buildstate.domain.specs import PhaseWork
+from buildstate.domain.specs import PhaseWork, ResourcePolicy
 from buildstate.domain.states import PhaseRecord
 
 UNSTARTABLE = frozenset(
@@ -20,8 +22,13 @@ UNSTARTABLE = frozenset(
 )
 """Reasons of the kubelet for a container that does not start, and mostly never will."""
 
+UNSCHEDULABLE = "Unschedulable"
+"""The scheduler's word for a Pod that no node has room for."""
+
 START_GRACE = timedelta(seconds=30)
 """How long such a reason may stand before the attempt has failed: a registry may hiccup."""
+
+_USUAL = ResourcePolicy()
 
 KUBELET_SLACK = timedelta(seconds=5)
 """The kubelet ends a Pod that is too slow; only when it is late do we."""
@@ -29,15 +36,27 @@ KUBELET_SLACK = timedelta(seconds=5)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How one attempt ended."""
+    """How one attempt ended.
+
+    `is_disruption` says that it was for no fault of its own, `is_final` that none after it helps.
+    """
 
     succeeded: bool
     reason: str = ""
     message: str = ""
     exit_code: int | None = None
+    is_disruption: bool = False
+    is_final: bool = False
+    category: ErrorCategory = ErrorCategory.PHASE_FAILED
 
 
-def judge(pod: PodView, work: PhaseWork, record: PhaseRecord, now: datetime) -> Outcome | None:
+def judge(
+    pod: PodView,
+    work: PhaseWork,
+    record: PhaseRecord,
+    now: datetime,
+    policy: ResourcePolicy = _USUAL,
+) -> Outcome | None:
     """Give how the attempt ended, or None while it may still succeed."""
     if pod.phase is PodPhase.SUCCEEDED:
         return Outcome(succeeded=True)
@@ -51,7 +70,14 @@ def judge(pod: PodView, work: PhaseWork, record: PhaseRecord, now: datetime) -> 
         )
     if _is_past(start_limit(pod, record), now):
         return Outcome(succeeded=False, reason=pod.waiting, message=pod.message)
+    if _is_past(schedule_limit(pod, record, policy), now):
+        return _unschedulable(pod, policy)
     return None
+
+
+def judge_departed(pod: PodView) -> Outcome:
+    """Give how the attempt ended whose Pod is gone, from how it was last seen."""
+    return Outcome(succeeded=True) if pod.phase is PodPhase.SUCCEEDED else _ended(pod)
 
 
 def deadline(pod: PodView, work: PhaseWork, record: PhaseRecord) -> datetime | None:
@@ -60,6 +86,14 @@ def deadline(pod: PodView, work: PhaseWork, record: PhaseRecord) -> datetime | N
     if work.timeout_seconds is None or began is None:
         return None
     return began + timedelta(seconds=work.timeout_seconds) + KUBELET_SLACK
+
+
+def schedule_limit(pod: PodView, record: PhaseRecord, policy: ResourcePolicy) -> datetime | None:
+    """Give the time at which a Pod has waited for a node too long; None while it need not."""
+    since = record.unschedulable_time
+    if since is None or pod.waiting != UNSCHEDULABLE:
+        return None
+    return since + timedelta(seconds=policy.schedule_timeout_seconds)
 
 
 def start_limit(pod: PodView, record: PhaseRecord) -> datetime | None:
@@ -82,9 +116,22 @@ def _is_past(limit: datetime | None, now: datetime) -> bool:
 
 
 def _ended(pod: PodView) -> Outcome:
+    cause = disruptions.cause(pod)
     return Outcome(
         succeeded=False,
-        reason=pod.reason or "Error",
+        reason=cause or pod.reason or "Error",
         message=pod.message,
         exit_code=pod.exit_code,
+        is_disruption=bool(cause),
+    )
+
+
+def _unschedulable(pod: PodView, policy: ResourcePolicy) -> Outcome:
+    seconds = policy.schedule_timeout_seconds
+    return Outcome(
+        succeeded=False,
+        reason=UNSCHEDULABLE,
+        message=f"no node had room for {seconds} s: {pod.message}".rstrip(": "),
+        is_final=True,
+        category=ErrorCategory.RESOURCE_ALLOCATION_FAILURE,
     )

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from buildstate.domain import allocations, captures, changes, names, outcomes, requests
+from buildstate.domain import allocations, attempts, captures, changes, names, outcomes, requests
 from buildstate.domain.actions import (
     Act,
     AddFinalizer,
@@ -26,7 +26,6 @@ from buildstate.domain.checkpoints import CheckpointTrigger
 from buildstate.domain.conditions import summarise
 from buildstate.domain.errors import ErrorCategory
 from buildstate.domain.observed import Moment, Observed, Refusal
-from buildstate.domain.outcomes import Outcome
 from buildstate.domain.phases import BuildPhase
 from buildstate.domain.recoveries import (
     is_recovering,
@@ -34,7 +33,7 @@ from buildstate.domain.recoveries import (
     recovery_failure,
     recovery_time,
 )
-from buildstate.domain.specs import DeletionPolicy, PhaseWork
+from buildstate.domain.specs import DeletionPolicy
 from buildstate.domain.states import MAX_TEXT, BuildState, Failure, WorkResult
 from buildstate.domain.transitions import path
 
@@ -165,35 +164,20 @@ def _follow_work(state: BuildState, moment: Moment) -> BuildState:
     if record is None or work is None or record.result.is_done:
         return state
     if record.result is WorkResult.FAILED:
-        return state if moment.observed.live_pods else _try_again(state, moment)
+        return state if moment.observed.live_pods else attempts.try_again(state, moment)
     refusal = moment.observed.refusal
     if refusal is not None and refusal.is_permanent:
         return changes.fail(state, _allocation_failure(state, refusal), moment)
-    pod = moment.observed.pod(state)
-    outcome = outcomes.judge(pod, work, record, moment.now) if pod else None
-    return state if outcome is None else _conclude(state, outcome, work, moment)
-
-
-def _conclude(state: BuildState, outcome: Outcome, work: PhaseWork, moment: Moment) -> BuildState:
-    if outcome.succeeded:
-        return changes.finish(state, WorkResult.SUCCEEDED, moment.now)
-    failure = Failure(
-        category=ErrorCategory.PHASE_FAILED,
-        phase=state.phase,
-        reason=outcome.reason,
-        message=outcome.message[-MAX_TEXT:],
-        attempt=state.attempt,
-        pod=moment.observed.pod_name(state),
-        exit_code=outcome.exit_code,
-    )
-    if state.attempt > work.backoff_limit:
-        return changes.fail(state, failure, moment)
-    failed = changes.finish(state, WorkResult.FAILED, moment.now)
-    return failed if moment.observed.live_pods else _try_again(failed, moment)
-
-
-def _try_again(state: BuildState, moment: Moment) -> BuildState:
-    return state if moment.spec.suspend else changes.attempt(state, moment)
+    pod, gone = moment.observed.pod(state), moment.observed.departed_pod(state)
+    if pod is not None:
+        state = attempts.note_room(state, pod, moment)
+        outcome = outcomes.judge(
+            pod, work, state.record or record, moment.now, moment.spec.resources
+        )
+        return state if outcome is None else attempts.conclude(state, outcome, pod, work, moment)
+    if gone is not None:
+        return attempts.conclude(state, outcomes.judge_departed(gone), gone, work, moment)
+    return state
 
 
 def _allocation_failure(state: BuildState, refusal: Refusal) -> Failure:
@@ -317,4 +301,8 @@ def _limits(state: BuildState, moment: Moment) -> tuple[datetime | None, ...]:
         return ()
     if work is None or pod is None or not pod.is_live:
         return ()
-    return outcomes.deadline(pod, work, record), outcomes.start_limit(pod, record)
+    return (
+        outcomes.deadline(pod, work, record),
+        outcomes.start_limit(pod, record),
+        outcomes.schedule_limit(pod, record, moment.spec.resources),
+    )

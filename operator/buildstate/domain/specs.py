@@ -50,6 +50,25 @@ class WorkResources:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryGrowth:
+    """How much more memory an attempt gets after one that had too little.
+
+    `maximum` is None for four times what was asked.
+    """
+
+    factor: str = "2"
+    maximum: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResourcePolicy:
+    """What is done where resources are not enough, and how long a Pod may wait for a node."""
+
+    memory_growth: MemoryGrowth = MemoryGrowth()
+    schedule_timeout_seconds: int = 600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PhaseWork:
     """The work of one phase: a container, and how long and how often it may try."""
 
@@ -140,6 +159,7 @@ class BuildSpec:
     phases: PhasesWork = PhasesWork()
     service_account_name: str | None = None
     workspace: Workspace | None = None
+    resources: ResourcePolicy = ResourcePolicy()
     checkpoints: CheckpointPolicy | None = None
     recovery: RecoveryPolicy = RecoveryPolicy()
     request: Request | None = None

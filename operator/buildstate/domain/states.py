@@ -19,6 +19,9 @@ MAX_TEXT = 1024
 MAX_HELD = 16
 """How many Pods and volumes of a build the status names."""
 
+MAX_AVOIDED = 5
+"""How many nodes a Pod is kept away from."""
+
 MAX_KEPT = 50
 MAX_FULL_EVERY = 20
 MAX_CHECKPOINTS = MAX_KEPT + 2 * MAX_FULL_EVERY
@@ -48,10 +51,26 @@ class RequestOutcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """Why the latest attempt that failed is followed by another one.
+
+    `growths` and `disruptions` count the attempts that do not count for the backoff limit: those
+    that had too little memory, and those that ended for no fault of their own.
+    """
+
+    reason: str
+    message: str
+    growths: int = 0
+    disruptions: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PhaseRecord:
     """The work of one phase in the present run.
 
     `attempt_time` is when the intent of the latest attempt was committed; timeouts count from it.
+    `memory` is the grown limit, None while it is as asked; `avoid_nodes` are where attempts were
+    disrupted, the latest first; `unschedulable_time` is since when no node has room for the Pod.
     """
 
     phase: BuildPhase
@@ -60,6 +79,15 @@ class PhaseRecord:
     start_time: datetime
     attempt_time: datetime
     completion_time: datetime | None = None
+    retry: Retry | None = None
+    memory: str | None = None
+    avoid_nodes: tuple[str, ...] | None = None
+    unschedulable_time: datetime | None = None
+
+    @property
+    def spared(self) -> int:
+        """How many of the attempts do not count for the backoff limit."""
+        return self.retry.growths + self.retry.disruptions if self.retry else 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

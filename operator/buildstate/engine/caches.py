@@ -30,6 +30,7 @@ class Cache:
     def __init__(self) -> None:
         self._builds: dict[Key, Build] = {}
         self._pods: dict[str, dict[str, OwnedPod]] = {}
+        self._departed: dict[str, PodView] = {}
 
     def builds(self) -> Iterator[Build]:
         """Give every build that we know."""
@@ -53,6 +54,10 @@ class Cache:
         """Give the Pods of one build that we know."""
         return tuple(pod.view for pod in self._pods.get(build_uid, {}).values())
 
+    def departed(self, build_uid: str) -> PodView | None:
+        """Give the Pod of one build that was last seen to go, as it was then."""
+        return self._departed.get(build_uid)
+
     def put_build(self, document: Document) -> list[Key]:
         """Take in a build, unless we know it newer or the same."""
         build = build_of(document)
@@ -66,6 +71,7 @@ class Cache:
         """Forget a build and its Pods."""
         gone = build_of(document)
         self._pods.pop(gone.uid, None)
+        self._departed.pop(gone.uid, None)
         known = self._builds.get(gone.key)
         if known is None or known.uid != gone.uid:
             return []
@@ -94,6 +100,10 @@ class Cache:
         del siblings[pod.view.name]
         if not siblings:
             del self._pods[pod.owner_uid]
+        build = self._builds.get(pod.owner)
+        if build is not None and build.uid == pod.owner_uid:
+            # What the event says last may be newer than what we had seen.
+            self._departed[pod.owner_uid] = pod.view
         return [pod.owner]
 
 
@@ -120,4 +130,5 @@ def _facts(view: PodView) -> tuple[object, ...]:
         view.reason,
         view.exit_code,
         view.requests,
+        view.disruption,
     )

@@ -6,6 +6,8 @@ from datetime import datetime
 
 from buildstate.domain.captures import CONDITION
 from buildstate.domain.checkpoints import CheckpointRef, CheckpointTrigger
+from buildstate.domain.disruptions import DISRUPTIONS
+from buildstate.domain.growths import OOM_KILLED
 from buildstate.domain.phases import BuildPhase
 from buildstate.domain.states import BuildState, RequestOutcome, Transition, WorkResult
 
@@ -19,6 +21,10 @@ class Notice:
     message: str
     time: datetime
     is_warning: bool = False
+
+
+RETRYING = "Retrying"
+_TOLD_APART = DISRUPTIONS | {OOM_KILLED}
 
 
 def notices(before: BuildState | None, after: BuildState) -> Iterator[Notice]:
@@ -48,10 +54,12 @@ def _transitions(before: BuildState | None, after: BuildState) -> Iterator[Notic
 
 def _retries(before: BuildState | None, after: BuildState) -> Iterator[Notice]:
     if before and before.sequence == after.sequence and after.attempt > before.attempt:
+        retry = after.record.retry if after.record else None
+        what = retry.message if retry else "failed; trying again"
         yield Notice(
             mark=f"{after.sequence}.{after.attempt}",
-            reason="Retrying",
-            message=f"attempt {after.attempt - 1} of {after.phase} failed; trying again",
+            reason=retry.reason if retry and retry.reason in _TOLD_APART else RETRYING,
+            message=f"attempt {after.attempt - 1} of {after.phase}: {what}",
             time=after.timestamp,
             is_warning=True,
         )

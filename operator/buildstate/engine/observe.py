@@ -98,6 +98,7 @@ class Observer:
             queue_labels=_queue_labels(metadata.get("labels") or {}),
             violations=reading.violations,
             pods=views,
+            departed=self._cache.departed(build.uid),
         )
         pod, refusal = self._refusals.get(build.key, ("", None))
         # What was said about the Pod of an earlier attempt says nothing about this one.

@@ -28,6 +28,9 @@ class Figures(Protocol):
     def answered(self, action: str, outcome: str) -> None:
         """Count one request."""
 
+    def retried(self, reason: str) -> None:
+        """Count one attempt that is tried again."""
+
     def recovered(self, result: str, seconds: float) -> None:
         """Count one recovery: restored, restarted or failed, and the seconds spent in ERROR."""
 
@@ -73,6 +76,7 @@ class Reporter:
             if before is not None and state.epoch > before.epoch:
                 result = "restored" if state.recovery.checkpoint else "restarted"
                 self.figures.recovered(result, _seconds_in_phase(before, step))
+        self._count_retry(before, state)
         failure, request = state.failure, state.last_request
         if failure is not None and (before is None or before.failure != failure):
             self.figures.failed(failure.category)
@@ -81,6 +85,13 @@ class Reporter:
                 self.figures.recovered("failed", (state.timestamp - since).total_seconds())
         if request is not None and (before is None or before.last_request != request):
             self.figures.answered(request.action, request.outcome)
+
+    def _count_retry(self, before: BuildState | None, state: BuildState) -> None:
+        record = state.record
+        if before is None or record is None or record.retry is None:
+            return
+        if before.sequence == state.sequence and before.attempt < state.attempt:
+            self.figures.retried(record.retry.reason)
 
 
 def _seconds_in_phase(before: BuildState | None, step: Transition) -> float:

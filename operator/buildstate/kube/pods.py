@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from buildstate.domain import names
+from buildstate.domain import growths, names
 from buildstate.domain.observed import GATED, Observed, PodPhase, PodView
-from buildstate.domain.specs import PhaseWork, Workspace
-from buildstate.domain.states import BuildState
+from buildstate.domain.outcomes import UNSCHEDULABLE
+from buildstate.domain.specs import PhaseWork, WorkResources, Workspace
+from buildstate.domain.states import BuildState, PhaseRecord
 from buildstate.kube.footprints import footprint
 from buildstate.kube.owners import owner_of, owner_reference
 from buildstate.kube.ports import Key
@@ -61,6 +62,7 @@ def _pod_spec(observed: Observed, state: BuildState, work: PhaseWork) -> Documen
     optional = {
         "activeDeadlineSeconds": work.timeout_seconds,
         "serviceAccountName": observed.spec.service_account_name,
+        "affinity": _affinity(state.record),
     }
     return {
         "restartPolicy": "Never",
@@ -75,7 +77,7 @@ def _pod_spec(observed: Observed, state: BuildState, work: PhaseWork) -> Documen
             "fsGroupChangePolicy": "OnRootMismatch",
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "containers": [_container(work)],
+        "containers": [_container(work, growths.needed(work, state.record))],
         "volumes": [
             {"name": "tmp", "emptyDir": {}},
             {"name": "workspace", **_volume(observed.spec.workspace, state.workspace_claim)},
@@ -84,8 +86,22 @@ def _pod_spec(observed: Observed, state: BuildState, work: PhaseWork) -> Documen
     }
 
 
-def _container(work: PhaseWork) -> Document:
-    optional = {"command": list(work.command), "args": list(work.args), "resources": _need(work)}
+def _affinity(record: PhaseRecord | None) -> Document | None:
+    nodes = record.avoid_nodes if record else None
+    if not nodes:
+        return None
+    # Preferred only: where there is no other node, the same one is better than none.
+    fields = [{"key": "metadata.name", "operator": "NotIn", "values": [node]} for node in nodes]
+    term = {"weight": 100, "preference": {"matchFields": fields}}
+    return {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [term]}}
+
+
+def _container(work: PhaseWork, resources: WorkResources) -> Document:
+    optional = {
+        "command": list(work.command),
+        "args": list(work.args),
+        "resources": need(resources),
+    }
     return {
         "name": CONTAINER,
         "image": work.image,
@@ -115,9 +131,10 @@ def _environment(work: PhaseWork) -> list[Document]:
     return [{"name": "HOME", "value": "/tmp"}, *own]  # noqa: S108 - a path in the container
 
 
-def _need(work: PhaseWork) -> Document:
-    need = {"requests": dict(work.resources.requests), "limits": dict(work.resources.limits)}
-    return {name: quantities for name, quantities in need.items() if quantities}
+def need(resources: WorkResources) -> Document:
+    """Give what a container asks for as its manifest says it."""
+    asked = {"requests": dict(resources.requests), "limits": dict(resources.limits)}
+    return {name: quantities for name, quantities in asked.items() if quantities}
 
 
 def _volume(workspace: Workspace | None, own_claim: str | None) -> Document:
@@ -141,8 +158,10 @@ def view(pod: Mapping[str, Any]) -> PodView:
     metadata, status = pod["metadata"], pod.get("status") or {}
     container = _own_container(status).get("state") or {}
     ended, waiting = container.get("terminated") or {}, container.get("waiting") or {}
-    unscheduled = _unscheduled(pod)
-    messages = (one.get("message") for one in (ended, waiting, status, unscheduled))
+    told = {one.get("type"): one for one in status.get("conditions") or ()}
+    unscheduled = _unscheduled(pod, told)
+    disruption = _true(told, "DisruptionTarget")
+    messages = (one.get("message") for one in (ended, waiting, status, unscheduled, disruption))
     return PodView(
         name=metadata["name"],
         uid=metadata["uid"],
@@ -158,6 +177,8 @@ def view(pod: Mapping[str, Any]) -> PodView:
         exit_code=ended.get("exitCode"),
         requests=footprint(pod, "requests"),
         limits=footprint(pod, "limits"),
+        node=(pod.get("spec") or {}).get("nodeName") or "",
+        disruption=disruption.get("reason") or "",
     )
 
 
@@ -171,11 +192,15 @@ def _own_container(status: Mapping[str, Any]) -> Mapping[str, Any]:
     return next((one for one in statuses if one["name"] == CONTAINER), {})
 
 
-def _unscheduled(pod: Mapping[str, Any]) -> Mapping[str, Any]:
+def _unscheduled(pod: Mapping[str, Any], told: Mapping[str, Any]) -> Mapping[str, Any]:
     gates = [gate["name"] for gate in (pod.get("spec") or {}).get("schedulingGates") or ()]
     if gates:
         return {"reason": GATED, "message": f"scheduling gate {', '.join(gates)} holds it"}
-    conditions = (pod.get("status") or {}).get("conditions") or ()
-    scheduled = (one for one in conditions if one.get("type") == "PodScheduled")
+    scheduled: Mapping[str, Any] = told.get("PodScheduled") or {}
     # The scheduler takes back that a Pod is gated only when it has looked at it.
-    return next((one for one in scheduled if one.get("reason") in ("Unschedulable", GATED)), {})
+    return scheduled if scheduled.get("reason") in (UNSCHEDULABLE, GATED) else {}
+
+
+def _true(told: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
+    condition: Mapping[str, Any] = told.get(kind) or {}
+    return condition if condition.get("status") == "True" else {}

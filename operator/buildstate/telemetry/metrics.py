@@ -19,6 +19,7 @@ from buildstate.domain.errors import ErrorCategory
 from buildstate.domain.states import BuildState, Transition
 from buildstate.kube.traces import Request
 from buildstate.telemetry.checkpoints import CheckpointMetrics
+from buildstate.telemetry.resources import ResourceMetrics
 
 _PHASE_BUCKETS = (0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600, 4 * 3600)
 _FAST_BUCKETS = (0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5)
@@ -32,6 +33,7 @@ class Metrics:
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         self.checkpoints = CheckpointMetrics(self.registry)
+        self.resources = ResourceMetrics(self.registry)
         self._transitions = self._counter(
             "transitions", "Transitions by edge and result.", "from", "to", "result"
         )
@@ -53,9 +55,7 @@ class Metrics:
             "reconcile_duration_seconds", "Seconds of one reconcile pass.", _FAST_BUCKETS
         )
         self._reconciles = self._counter("reconciles", "Reconcile passes by result.", "result")
-        self._reconcile_errors = self._counter(
-            "reconcile_errors", "Reconcile passes that failed, by kind.", "kind"
-        )
+        self._reconcile_errors = self._counter("reconcile_errors", "Failed passes by kind.", "kind")
         self._queue_seconds = self._histogram(
             "queue_latency_seconds", "Seconds that a build waited for a worker.", _FAST_BUCKETS
         )
@@ -114,6 +114,10 @@ class Metrics:
     def answered(self, action: str, outcome: str) -> None:
         """Count one request."""
         self._requests.labels(action, outcome).inc()
+
+    def retried(self, reason: str) -> None:
+        """Count one attempt that is tried again."""
+        self.resources.retried(reason)
 
     def validated(self, is_valid: bool, seconds: float) -> None:  # noqa: FBT001 - a callback
         """Count one validation."""
