@@ -99,6 +99,9 @@ class Told:
     def retried(self, reason: str) -> None:
         self.figures.append(("retried", reason))
 
+    def corrected(self, correction: str) -> None:
+        self.figures.append(("corrected", correction))
+
     def recovered(self, result: str, seconds: float) -> None:
         self.figures.append(("recovered", result, seconds))
 

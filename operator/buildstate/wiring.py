@@ -13,6 +13,7 @@ from buildstate.api.v1alpha1 import PLURAL
 from buildstate.clocks import SystemClock
 from buildstate.domain.errors import BuildStateError
 from buildstate.engine import orphans, sweeps, workers
+from buildstate.engine.allocations import ResourceStateManager
 from buildstate.engine.archives import Archives
 from buildstate.engine.caches import Cache
 from buildstate.engine.inboxes import Inbox
@@ -185,7 +186,8 @@ def _managers(
 ) -> tuple[StateManager, Archives]:
     clock, validator = surroundings.clock, StateValidator(metrics.validated)
     observer, reporter = Observer(cache, kube, validator), Reporter(metrics, outbox)
-    handler = RecoveryHandler(vaults, kube, clock, surroundings.entropy, metrics.checkpoints)
+    resources = ResourceStateManager(kube, cache, clock, reporter)
+    handler = RecoveryHandler(vaults, resources, clock, surroundings.entropy, metrics.checkpoints)
     archives = Archives(
         observer, cache, vaults, handler, clock, surroundings.settings.erase_seconds
     )
@@ -193,6 +195,7 @@ def _managers(
         observer=observer,
         transition_manager=TransitionManager(kube, cache, observer, validator, reporter),
         recovery_handler=handler,
+        resource_manager=resources,
         keeper=archives,
         kube=kube,
         cache=cache,

@@ -13,6 +13,7 @@ from buildstate.domain.observed import Observed
 from buildstate.domain.phases import BuildPhase
 from buildstate.domain.plan import Plan
 from buildstate.domain.states import BuildState
+from buildstate.engine.allocations import ResourceStateManager
 from buildstate.engine.caches import Cache
 from buildstate.engine.managers import StateManager, TransitionManager
 from buildstate.engine.observe import Observer
@@ -42,15 +43,16 @@ class Engine:
         self.written: list[Key] = []
         validator = StateValidator()
         observer = Observer(self.cache, self.kube, validator)
-        transitions = TransitionManager(
-            self.kube, self.cache, observer, validator, Reporter(self.told, self.told)
-        )
+        reporter = Reporter(self.told, self.told)
+        transitions = TransitionManager(self.kube, self.cache, observer, validator, reporter)
         self.clock, self.keeper, self.store = StoppedClock(), Keeping(), MemoryStore()
         vaults = Vaults(Registry("memory", [self.store]), NO_KEYS, self.kube)
+        resources = ResourceStateManager(self.kube, self.cache, self.clock, reporter)
         self.manager = StateManager(
             observer=observer,
             transition_manager=transitions,
-            recovery_handler=RecoveryHandler(vaults, self.kube, self.clock, os.urandom, self.told),
+            recovery_handler=RecoveryHandler(vaults, resources, self.clock, os.urandom, self.told),
+            resource_manager=resources,
             keeper=self.keeper,
             kube=self.kube,
             cache=self.cache,

@@ -1,74 +1,37 @@
 import os
-from dataclasses import replace
 
 import pytest
 from tests.doubles import RecordingKube, StoppedClock, Told
-from tests.worlds import CLAIM, NAME, NAMESPACE, NOW, UID, ABuild, a_build
+from tests.worlds import NAME, NAMESPACE, UID, a_build
 
 from buildstate.domain.captures import Capture
 from buildstate.domain.checkpoints import CheckpointTrigger
 from buildstate.domain.errors import Transient
 from buildstate.domain.phases import BuildPhase
 from buildstate.domain.plan import Plan
+from buildstate.engine.allocations import ResourceStateManager
+from buildstate.engine.caches import Cache
 from buildstate.engine.recoveries import RecoveryHandler
+from buildstate.engine.reports import Reporter
 from buildstate.engine.vaults import Vaults
-from buildstate.kube.ports import Document, Key, Resource
+from buildstate.kube.ports import Key, Resource
 from buildstate.stores.keyrings import NO_KEYS
 from buildstate.stores.memories import MemoryStore
 from buildstate.stores.registries import Registry
 
-WORLD = a_build().with_work().with_workspace().checkpointing().in_phase(BuildPhase.BUILD)
 NAMESPACE_OBJECT = {"metadata": {"namespace": "", "name": NAMESPACE, "uid": "of-the-namespace"}}
-
-
-def a_claim(uid: str, **metadata: str) -> Document:
-    """The build's own claim."""
-    return {"metadata": {"namespace": NAMESPACE, "name": CLAIM, "uid": uid, **metadata}}
 
 
 class Handling:
     """A recovery handler over a store in memory and a recording cluster."""
 
-    def __init__(self, *claims: Document, store: MemoryStore | None = None) -> None:
-        self.kube = RecordingKube(
-            {Resource.NAMESPACES: [NAMESPACE_OBJECT], Resource.CLAIMS: claims}
-        )
+    def __init__(self, store: MemoryStore | None = None) -> None:
+        self.kube = RecordingKube({Resource.NAMESPACES: [NAMESPACE_OBJECT]})
         self.store, self.told = store or MemoryStore(), Told()
         vaults = Vaults(Registry("memory", [self.store]), NO_KEYS, self.kube)
-        self.handler = RecoveryHandler(vaults, self.kube, StoppedClock(), os.urandom, self.told)
-
-    def put(self, claim: Document) -> None:
-        """Let another claim stand there."""
-        self.kube.objects[Resource.CLAIMS, Key(NAMESPACE, CLAIM)] = claim
-
-    async def claims(self, world: ABuild) -> dict[str, str]:
-        """The claims that a checkpoint of the build as it stands builds upon."""
-        return await self.handler._claims(world.observed(), world.known)
-
-    def asked(self) -> int:
-        """How often the cluster was asked for the claim."""
-        return sum(call[:2] == ("get", Resource.CLAIMS) for call in self.kube.calls)
-
-
-async def test_a_claim_is_asked_for_once_in_a_run() -> None:
-    handling = Handling(a_claim("first"))
-    assert [{CLAIM: "first"}] * 2 == [await handling.claims(WORLD) for _ in range(2)]
-    assert 1 == handling.asked()
-
-
-async def test_a_new_run_may_have_another_claim_of_the_same_name() -> None:
-    handling = Handling(a_claim("first"))
-    await handling.claims(WORLD)
-    handling.put(a_claim("second"))
-    again = replace(WORLD, state=replace(WORLD.known, epoch=1))
-    assert {CLAIM: "second"} == await handling.claims(again)
-
-
-async def test_a_claim_that_is_going_is_built_upon_by_nobody() -> None:
-    handling = Handling(a_claim("first", deletionTimestamp=f"{NOW:%FT%TZ}"))
-    assert {} == await handling.claims(WORLD)
-    handling.put(a_claim("second"))
-    assert {CLAIM: "second"} == await handling.claims(WORLD)
+        clock, reporter = StoppedClock(), Reporter(self.told, self.told)
+        resources = ResourceStateManager(self.kube, Cache(), clock, reporter)
+        self.handler = RecoveryHandler(vaults, resources, clock, os.urandom, self.told)
 
 
 @pytest.mark.parametrize("phase", [BuildPhase.SETUP, BuildPhase.BUILD])

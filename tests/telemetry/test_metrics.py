@@ -32,6 +32,7 @@ def metrics() -> Metrics:
     metrics.requested(Request("get", "pods", 200, 0.1))
     metrics.requested(Request("watch", "pods", 200, 300))
     metrics.recovered("restored", 4)
+    metrics.corrected("PodMadeAgain")
     stored = metrics.checkpoints
     stored.checkpoint_taken("Full", "Transition", "stored", seconds=0.5, size=900)
     stored.checkpoint_taken("Delta", "Interval", "unavailable", seconds=0.25, size=0)

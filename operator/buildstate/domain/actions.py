@@ -15,18 +15,26 @@ class CreateClaim:
 
 @dataclass(frozen=True, slots=True)
 class CreatePod:
-    """Make the Pod of the attempt that the committed state speaks of, unless it is there."""
+    """Make the Pod of the attempt that the committed state speaks of, unless it is there.
+
+    `replaces` is the uid of the Pod of that name that somebody else took away, empty for none.
+    """
 
     name: str
+    replaces: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class DeletePod:
-    """Stop exactly that Pod. One that has ended meanwhile stays, unless `also_ended` goes, too."""
+    """Stop exactly that Pod. One that has ended meanwhile stays, unless `also_ended` goes, too.
+
+    `is_leftover` says that no state speaks of it.
+    """
 
     name: str
     uid: str
     also_ended: bool = False
+    is_leftover: bool = False
 
 
 @dataclass(frozen=True, slots=True)

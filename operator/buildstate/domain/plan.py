@@ -25,7 +25,7 @@ from buildstate.domain.captures import Capture
 from buildstate.domain.checkpoints import CheckpointTrigger
 from buildstate.domain.conditions import summarise
 from buildstate.domain.errors import ErrorCategory
-from buildstate.domain.observed import Moment, Observed, Refusal
+from buildstate.domain.observed import Moment, Observed, PodView, Refusal
 from buildstate.domain.phases import BuildPhase
 from buildstate.domain.recoveries import (
     is_recovering,
@@ -249,13 +249,22 @@ def _finalizer(moment: Moment) -> tuple[Act, ...]:
 def _needs(state: BuildState, observed: Observed) -> tuple[Act, ...]:
     wanted = observed.pod_name(state) if observed.wants_pod(state) else None
     strays = tuple(
-        DeletePod(pod.name, pod.uid, state.is_releasing)
+        DeletePod(pod.name, pod.uid, state.is_releasing, _is_leftover(pod, state, observed))
         for pod in observed.lingering(state)
         if pod.name != wanted and not pod.deleting
     )
     if wanted is None or observed.pod(state) is not None or observed.live_pods:
         return strays
-    return (*_claims(state, observed), CreatePod(wanted))
+    before = observed.state.resources.pods if observed.state else ()
+    replaces = next((pod.uid for pod in before if pod.name == wanted), "")
+    return (*_claims(state, observed), CreatePod(wanted, replaces))
+
+
+def _is_leftover(pod: PodView, state: BuildState, observed: Observed) -> bool:
+    """Say whether something may run that neither the present attempt nor the failure speaks of."""
+    known = observed.pod_name(observed.state) if observed.state else ""
+    failed = state.failure.pod if state.failure else ""
+    return pod.is_live and pod.name not in (known, failed)
 
 
 def _claims(state: BuildState, observed: Observed) -> tuple[Act, ...]:

@@ -56,7 +56,7 @@ async def _do(wanted: Act, observed: Observed, kube: Kube, cache: Cache, keeper:
         case CreatePod():
             await _create_pod(observed, kube, cache)
         case CreateClaim():
-            await _create(Resource.CLAIMS, claims.manifest(observed, wanted), observed, kube)
+            await _create_claim(wanted, observed, kube, cache)
         case DeletePod():
             await _delete_pod(wanted, observed, kube, cache)
         case DeleteClaim(name):
@@ -89,6 +89,14 @@ async def _mark(observed: Observed, kube: Kube, cache: Cache, *, is_held: bool) 
     others = [one for one in build.document["metadata"].get("finalizers", ()) if one != FINALIZER]
     marked = [*others, FINALIZER] if is_held else others
     cache.put_build(await kube.set_finalizers(build.document, marked))
+
+
+async def _create_claim(wanted: CreateClaim, observed: Observed, kube: Kube, cache: Cache) -> None:
+    body = claims.manifest(observed, wanted)
+    found = await _create(Resource.CLAIMS, body, observed, kube)
+    assert observed.state is not None
+    size = str(wanted.workspace.size)
+    cache.put_volume(observed.uid, observed.state.epoch, claims.volume(found, size))
 
 
 async def _create_pod(observed: Observed, kube: Kube, cache: Cache) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from buildstate.domain.observed import PodView
+from buildstate.domain.states import HeldVolume
 from buildstate.kube.pods import OwnedPod
 from buildstate.kube.ports import Document, Key
 
@@ -31,6 +32,7 @@ class Cache:
         self._builds: dict[Key, Build] = {}
         self._pods: dict[str, dict[str, OwnedPod]] = {}
         self._departed: dict[str, PodView] = {}
+        self._volumes: dict[str, tuple[int, HeldVolume]] = {}
 
     def builds(self) -> Iterator[Build]:
         """Give every build that we know."""
@@ -72,11 +74,20 @@ class Cache:
         gone = build_of(document)
         self._pods.pop(gone.uid, None)
         self._departed.pop(gone.uid, None)
+        self._volumes.pop(gone.uid, None)
         known = self._builds.get(gone.key)
         if known is None or known.uid != gone.uid:
             return []
         del self._builds[gone.key]
         return [gone.key]
+
+    def volume(self, build_uid: str) -> tuple[int, HeldVolume] | None:
+        """Give the claim that a build works on and the epoch in which it was seen, if it was."""
+        return self._volumes.get(build_uid)
+
+    def put_volume(self, build_uid: str, epoch: int, volume: HeldVolume) -> None:
+        """Take in the claim that a build works on in that epoch; nobody watches claims."""
+        self._volumes[build_uid] = (epoch, volume)
 
     def owned_pods(self) -> Iterator[OwnedPod]:
         """Give every Pod that we know."""

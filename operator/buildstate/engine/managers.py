@@ -12,6 +12,7 @@ from buildstate.domain.plan import Plan, plan
 from buildstate.domain.restores import wanted
 from buildstate.domain.states import BuildState
 from buildstate.engine.act import Keeper, act
+from buildstate.engine.allocations import ResourceStateManager
 from buildstate.engine.caches import Cache
 from buildstate.engine.observe import Observer
 from buildstate.engine.recoveries import RecoveryHandler
@@ -94,6 +95,7 @@ class StateManager:
     observer: Observer
     transition_manager: TransitionManager
     recovery_handler: RecoveryHandler
+    resource_manager: ResourceStateManager
     keeper: Keeper
     kube: Kube
     cache: Cache
@@ -105,8 +107,10 @@ class StateManager:
         observed = await self.observer.observe(key)
         if observed is None:
             self.recovery_handler.forget(key)
+            self.resource_manager.forget(key)
             return None
-        known = self.recovery_handler.informed(observed)
+        tracked = await self.resource_manager.track_resource_allocation(observed)
+        known = self.recovery_handler.informed(tracked)
         due = wanted(Moment(observed=known, now=self.clock.now()))
         if due is None:
             return known
@@ -157,6 +161,8 @@ class StateManager:
         if not acts or observed.state is None:
             return False
         refusal = await act(acts, observed, self.kube, self.cache, self.keeper)
+        if refusal is None:
+            self.resource_manager.corrected(acts, observed)
         key = Key(observed.namespace, observed.name)
         is_news = self.observer.note(key, observed.pod_name(observed.state), refusal)
         if refusal is not None and not is_news:

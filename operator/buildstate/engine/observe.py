@@ -83,7 +83,7 @@ class Observer:
         return reading
 
     def _picture(self, build: Build, reading: Reading, views: tuple[PodView, ...]) -> Observed:
-        metadata = build.document["metadata"]
+        metadata, known = build.document["metadata"], self._cache.volume(build.uid)
         observed = Observed(
             namespace=build.key.namespace,
             name=build.key.name,
@@ -99,6 +99,7 @@ class Observer:
             violations=reading.violations,
             pods=views,
             departed=self._cache.departed(build.uid),
+            volumes=(known[1],) if known else (),
         )
         pod, refusal = self._refusals.get(build.key, ("", None))
         # What was said about the Pod of an earlier attempt says nothing about this one.

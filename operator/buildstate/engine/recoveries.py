@@ -18,17 +18,18 @@ from buildstate.domain.checkpoints import (
 )
 from buildstate.domain.deltas import diff
 from buildstate.domain.errors import AlreadyExists, BuildStateError, Permanent, Transient
-from buildstate.domain.observed import Damaged, Held, Observed, Recoverable
+from buildstate.domain.observed import Damaged, Observed, Recoverable
 from buildstate.domain.phases import BuildPhase
 from buildstate.domain.plan import Plan
 from buildstate.domain.restores import Wanted
 from buildstate.domain.specs import CheckpointPolicy
 from buildstate.domain.states import BuildState
 from buildstate.engine import snapshots
+from buildstate.engine.allocations import ResourceStateManager
 from buildstate.engine.snapshots import Source
 from buildstate.engine.troubles import Troubles
 from buildstate.engine.vaults import Vault, Vaults
-from buildstate.kube.ports import Clock, Key, Kube, Resource
+from buildstate.kube.ports import Clock, Key
 from buildstate.stores.chains import Checkpoint, Skipped, find_newest, read_checkpoint
 from buildstate.stores.ciphers import Entropy
 from buildstate.stores.discoveries import discover
@@ -67,18 +68,17 @@ class RecoveryHandler:
     def __init__(
         self,
         vaults: Vaults,
-        kube: Kube,
+        resources: ResourceStateManager,
         clock: Clock,
         entropy: Entropy,
         figures: Figures,
     ) -> None:
         self._vaults = vaults
-        self._kube = kube
+        self._resources = resources
         self._clock = clock
         self._entropy = entropy
         self._figures = figures
         self._latest: dict[Key, _Latest] = {}
-        self._claim_uids: dict[Key, tuple[int, dict[str, str]]] = {}
         self.saving = Troubles()
         self.suspects: set[Key] = set()
         self.reading = Troubles()
@@ -136,7 +136,7 @@ class RecoveryHandler:
         kind = self._kind(observed, state)
         try:
             vault = await self._vaults.of(observed)
-            claims = await self._claims(observed, capture.state)
+            claims = await self._resources.claims(observed, capture.state)
             content = snapshots.content(observed, source, capture.state, claims)
             plain = await self._encoded(observed, content)
             seal, body = await self._sealed(vault, observed, capture, state, plain)
@@ -163,7 +163,11 @@ class RecoveryHandler:
         try:
             vault = await self._vaults.of(observed, wanted.origin)
             found = await self._find(vault, observed, wanted)
-            obstacle = await self._obstacle(observed, found.found) if found.found else ""
+            obstacle = (
+                await self._resources.restore_resource_state(observed, found.found)
+                if found.found
+                else ""
+            )
         except BuildStateError as error:
             return Recoverable(trouble=self.reading.note(key, error, now))
         self.reading.clear(key)
@@ -183,7 +187,6 @@ class RecoveryHandler:
     def forget(self, key: Key) -> None:
         """Forget a build that is gone."""
         self._latest.pop(key, None)
-        self._claim_uids.pop(key, None)
         self.suspects.discard(key)
         self.saving.clear(key)
         self.reading.clear(key)
@@ -294,37 +297,6 @@ class RecoveryHandler:
             self._figures.checkpoint_damaged(DamageReason.CONTENT_ALTERED)
             return Recoverable(refs=refs, damaged=(*damaged, held))
         return Recoverable(found=held, refs=refs, damaged=damaged)
-
-    async def _obstacle(self, observed: Observed, held: Held) -> str:
-        """Say what the phases that need not run again left behind, and is not there any more."""
-        workspace = observed.spec.workspace
-        claim = held.state.workspace_claim or (workspace.claim_name if workspace else None)
-        if claim is None or not held.state.phases:
-            return ""
-        found = await self._kube.get(Resource.CLAIMS, Key(observed.namespace, claim))
-        if found is None or "deletionTimestamp" in found["metadata"]:
-            return f"the workspace {claim}, which checkpoint {held.ref.name} builds upon, is gone"
-        if held.claims.get(claim) not in (None, found["metadata"]["uid"]):
-            return (
-                f"the workspace {claim} is not the one that checkpoint {held.ref.name} builds upon"
-            )
-        return ""
-
-    async def _claims(self, observed: Observed, state: BuildState) -> dict[str, str]:
-        """Give the uid of the workspace claim by its name; empty where there is none yet."""
-        workspace, key = observed.spec.workspace, _key(observed)
-        name = state.workspace_claim or (workspace.claim_name if workspace else None)
-        if name is None:
-            self._claim_uids.pop(key, None)
-            return {}
-        epoch, known = self._claim_uids.get(key, (-1, {}))
-        # A new run may have been given another claim of the same name.
-        if epoch != state.epoch or name not in known:
-            found = await self._kube.get(Resource.CLAIMS, Key(observed.namespace, name))
-            is_there = found is not None and "deletionTimestamp" not in found["metadata"]
-            known = {name: found["metadata"]["uid"]} if found and is_there else {}
-            self._claim_uids[key] = (state.epoch, known)
-        return known
 
 
 def _delta(before: bytes, after: bytes) -> bytes:

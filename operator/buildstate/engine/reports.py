@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from buildstate.domain.errors import ErrorCategory
 from buildstate.domain.observed import Observed
 from buildstate.domain.states import BuildState, Transition
-from buildstate.engine.notices import notices, steps
+from buildstate.engine.notices import Notice, notices, steps
 from buildstate.kube import events
 
 
@@ -34,6 +34,9 @@ class Figures(Protocol):
     def recovered(self, result: str, seconds: float) -> None:
         """Count one recovery: restored, restarted or failed, and the seconds spent in ERROR."""
 
+    def corrected(self, correction: str) -> None:
+        """Count one thing that was there and should not, or should and was not."""
+
 
 class Outbox(Protocol):
     """Where Events go; it never blocks and never fails."""
@@ -53,15 +56,23 @@ class Reporter:
         """Tell what is new in `state` against what was observed before the write."""
         self._count(observed.state, state)
         for notice in notices(observed.state, state):
-            event = events.manifest(
-                observed,
-                mark=notice.mark,
-                reason=notice.reason,
-                message=notice.message,
-                is_warning=notice.is_warning,
-                time=notice.time,
-            )
-            self.outbox.put(event)
+            self._tell(observed, notice)
+
+    def corrected(self, observed: Observed, notice: Notice) -> None:
+        """Tell that what exists was made what the state says."""
+        self.figures.corrected(notice.reason)
+        self._tell(observed, notice)
+
+    def _tell(self, observed: Observed, notice: Notice) -> None:
+        event = events.manifest(
+            observed,
+            mark=notice.mark,
+            reason=notice.reason,
+            message=notice.message,
+            is_warning=notice.is_warning,
+            time=notice.time,
+        )
+        self.outbox.put(event)
 
     def lost(self, observed: Observed, state: BuildState, result: str) -> None:
         """Tell that `state` was decided but not committed: a conflict, or a refusal."""

@@ -1,10 +1,12 @@
 """The workspace claim that belongs to a build."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from buildstate.domain import names
 from buildstate.domain.actions import CreateClaim
 from buildstate.domain.observed import Observed
+from buildstate.domain.states import HeldVolume
 from buildstate.kube.owners import owner_reference
 
 
@@ -30,3 +32,18 @@ def manifest(observed: Observed, wanted: CreateClaim) -> dict[str, Any]:
             **({"storageClassName": storage_class} if storage_class else {}),
         },
     }
+
+
+def is_going(claim: Mapping[str, Any]) -> bool:
+    """Say whether somebody has deleted a claim that is still there."""
+    return "deletionTimestamp" in claim["metadata"]
+
+
+def volume(claim: Mapping[str, Any], size: str = "0") -> HeldVolume:
+    """Give what is known of a claim; `size` is for one of which only the metadata came."""
+    wanted = (claim.get("spec") or {}).get("resources") or {}
+    given = (claim.get("status") or {}).get("capacity") or wanted.get("requests") or {}
+    metadata = claim["metadata"]
+    return HeldVolume(
+        name=metadata["name"], uid=metadata["uid"], size=str(given.get("storage", size))
+    )

@@ -76,9 +76,7 @@ class Metrics:
         self._requests = self._counter(
             "requests", "Imperative requests by action and outcome.", "action", "outcome"
         )
-        self._queue_depth = Gauge(
-            "buildstate_queue_depth", "Builds that wait for a worker.", registry=self.registry
-        )
+        self._queue_depth = self._gauge("queue_depth", "Builds that wait for a worker.")
 
     def exposition(self) -> bytes:
         """Give all figures in the Prometheus text format."""
@@ -135,6 +133,10 @@ class Metrics:
         """Count one recovery and how long the build was in ERROR before it."""
         self.checkpoints.recovered(result, seconds)
 
+    def corrected(self, correction: str) -> None:
+        """Count one thing that was there and should not, or should and was not."""
+        self.resources.corrected(correction)
+
     def waited(self, seconds: float) -> None:
         """Count one key's time in the queue."""
         self._queue_seconds.observe(seconds)
@@ -147,6 +149,9 @@ class Metrics:
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"buildstate_{name}", text, labels, registry=self.registry)
+
+    def _gauge(self, name: str, text: str) -> Gauge:
+        return Gauge(f"buildstate_{name}", text, registry=self.registry)
 
     def _histogram(
         self,
