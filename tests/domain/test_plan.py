@@ -571,31 +571,8 @@ def test_each_attempt_has_a_pod_of_its_own() -> None:
 
 def test_exactly_the_stray_pod_is_stopped() -> None:
     world = WORKING.with_pod().with_stray(uid="that-one")
-    assert (DeletePod("demo-build-of-before", "that-one"),) == plan(world.observed(), NOW).needs
-
-
-def test_a_pod_that_no_state_speaks_of_is_stopped_and_said_to_be_left_over() -> None:
-    for world in (WORKING.with_stray(RUNNING), a_build().in_error().with_stray(RUNNING)):
-        (act,) = plan(world.observed(), NOW).needs
-        assert isinstance(act, DeletePod)
-        assert act.is_leftover
-
-
-def test_a_pod_whose_attempt_is_over_is_stopped_and_not_left_over() -> None:
-    aborted = WORKING.with_pod(RUNNING).asking_for(ERROR)
-    decision = plan(aborted.observed(), NOW)
-    again = plan(replace(aborted, state=decision.state).observed(), NOW)
-    for act in (*decision.needs, *again.needs):
-        assert isinstance(act, DeletePod)
-        assert not act.is_leftover
-    assert 1 == len(decision.needs) == len(again.needs)
-
-
-def test_a_pod_that_somebody_took_away_is_made_again_and_said_to_be() -> None:
-    world = WORKING.with_pod(RUNNING).written()
-    (pod,) = world.pods
-    assert (CreatePod(pod.name, pod.uid),) == plan(replace(world, pods=()).observed(), NOW).needs
-    assert (CreatePod(pod.name),) == plan(WORKING.written().observed(), NOW).needs
+    expected = DeletePod("demo-build-of-before", "that-one", is_leftover=True)
+    assert (expected,) == plan(world.observed(), NOW).needs
 
 
 def test_the_claim_has_the_wanted_size() -> None:
