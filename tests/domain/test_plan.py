@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 from tests.worlds import CLAIM, NOW, ABuild, a_build, after
 
-from buildstate.domain.actions import Act, CreateClaim, CreatePod, DeleteClaim, DeletePod
+from buildstate.domain.actions import Act, CreateClaim, CreatePod, DeleteClaim
 from buildstate.domain.errors import ErrorCategory
 from buildstate.domain.observed import PodPhase
 from buildstate.domain.phases import BuildPhase
@@ -567,12 +567,6 @@ def test_each_attempt_has_a_pod_of_its_own() -> None:
     world = RETRYING
     first, second = world.known, world.attempted(2).known
     assert world.observed().pod_name(first) != world.observed().pod_name(second)
-
-
-def test_exactly_the_stray_pod_is_stopped() -> None:
-    world = WORKING.with_pod().with_stray(uid="that-one")
-    expected = DeletePod("demo-build-of-before", "that-one", is_leftover=True)
-    assert (expected,) == plan(world.observed(), NOW).needs
 
 
 def test_the_claim_has_the_wanted_size() -> None:

@@ -36,3 +36,9 @@ def test_a_pod_that_somebody_took_away_is_made_again_and_said_to_be() -> None:
     (pod,) = world.pods
     assert (CreatePod(pod.name, pod.uid),) == plan(replace(world, pods=()).observed(), NOW).needs
     assert (CreatePod(pod.name),) == plan(WORKING.written().observed(), NOW).needs
+
+
+def test_exactly_the_stray_pod_is_stopped() -> None:
+    world = WORKING.with_pod().with_stray(uid="that-one")
+    expected = DeletePod("demo-build-of-before", "that-one", is_leftover=True)
+    assert (expected,) == plan(world.observed(), NOW).needs
