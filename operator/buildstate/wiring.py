@@ -142,8 +142,8 @@ def assemble(surroundings: Surroundings, telemetry: Telemetry) -> Operator:
     """Put the parts together; nothing runs yet."""
     metrics = telemetry.metrics
     kube = KubeClient(surroundings.wire, surroundings.settings.namespaces, metrics.requested)
-    cache, outbox = Cache(), EventOutbox(kube)
     queue: WorkQueue[Key] = WorkQueue(chance=surroundings.chance, observe_wait=metrics.waited)
+    cache, outbox = Cache(queue.add), EventOutbox(kube)
     mirrors: WorkQueue[Key] = WorkQueue(chance=surroundings.chance)
     metrics.watch_queue(queue.__len__)
     metrics.watch_builds(cache.census)

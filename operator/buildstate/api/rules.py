@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pydantic.config import JsonDict
 
 from buildstate.domain.names import MAX_BUILD_NAME
-from buildstate.domain.phases import BuildPhase
+from buildstate.domain.phases import WAY, BuildPhase, rank
 from buildstate.domain.transitions import VALID_TRANSITIONS, requestable
 
 
@@ -204,6 +204,38 @@ ARCHIVED_WHEN_ENDED = Rule(
     ),
     field_path=".spec.request.action",
 )
+DEPENDS_ON_OTHERS = Rule(
+    rule=(
+        "!has(self.spec.dependencies) || "
+        "self.spec.dependencies.all(one, one.name != self.metadata.name)"
+    ),
+    message="TransitionViolation: a build cannot wait for itself; name another one",
+    field_path=".spec.dependencies",
+)
+_RANKED = "{" + ", ".join(f"'{phase}': {rank(phase)}" for phase in WAY) + "}"
+
+
+def _keeps_gates(name: str, before: str, after: str) -> Rule:
+    """Give the rule that each entry of `before` whose gate is passed stands in `after`."""
+    passed = f"{_RANKED}[one.before] <= {_RANKED}[self.status.phase]"
+    return Rule(
+        rule=(
+            f"!has(self.status) || self.status.phase == 'ERROR' || !has({before}) || "
+            f"{before}.all(one, !({passed}) || "
+            f"(has({after}) && {after}.exists(same, same == one)))"
+        ),
+        message_expression=(
+            f"'spec.dependencies: an entry cannot {name} once the phase that it stands before was "
+            "entered, and the build is in ' + self.status.phase + '; it can in ERROR'"
+        ),
+        field_path=".spec.dependencies",
+    )
+
+
+PASSED_GATES_STAY = (
+    _keeps_gates("change or go", "oldSelf.spec.dependencies", "self.spec.dependencies"),
+    _keeps_gates("be added", "self.spec.dependencies", "oldSelf.spec.dependencies"),
+)
 NAME_FITS_A_LABEL = Rule(
     rule=f"size(self.metadata.name) <= {MAX_BUILD_NAME}",
     message=(
@@ -220,6 +252,8 @@ ROOT_RULES: tuple[Rule, ...] = (
     *COUNTS_GROW,
     TARGET_IS_REACHABLE,
     *WORK_IS_FROZEN,
+    DEPENDS_ON_OTHERS,
+    *PASSED_GATES_STAY,
     REQUEST_KEEPS_ITS_MEANING,
     LEAVES_ERROR_FROM_ERROR,
     LEAVES_ERROR_FOR_SOMETHING,

@@ -21,6 +21,7 @@ from buildstate.domain.specs import Action
 from buildstate.domain.states import (
     MAX_AVOIDED,
     MAX_CHECKPOINTS,
+    MAX_DEPENDENCIES,
     MAX_HELD,
     MAX_HISTORY,
     RequestOutcome,
@@ -164,6 +165,21 @@ class CheckpointRef(Model):
     """What was found wrong with it when it was to be restored; empty while nothing was."""
 
 
+class DependencyState(Model):
+    """How one dependency stood when it was last looked at."""
+
+    name: Annotated[str, Field(max_length=253)]
+    """Name of the other build."""
+    uid: Annotated[str, Field(max_length=64)] = ""
+    """Uid of the build that was there; empty while none was."""
+    phase: BuildPhase
+    """Phase that it must have entered."""
+    satisfied: bool = False
+    """Whether it had."""
+    time: Time
+    """When that was found; while it is not satisfied, when that build was first seen."""
+
+
 class Condition(Model):
     """One condition, as in every Kubernetes object."""
 
@@ -268,6 +284,12 @@ class BuildStatusModel(Model):
         Field(max_length=MAX_CHECKPOINTS, json_schema_extra={"x-kubernetes-list-type": "atomic"}),
     ] = ()
     """The checkpoints that can be restored, oldest first."""
+    dependencies: Annotated[
+        tuple[DependencyState, ...],
+        Field(max_length=MAX_DEPENDENCIES, json_schema_extra={"x-kubernetes-list-type": "atomic"}),
+    ] = ()
+    """The dependencies as they stood when they were last looked at. From the phase that one stands
+    before, it is history."""
     failure: Failure | None = None
     """Why the build failed; absent while nothing did."""
     workspace_claim: ObjectName | None = None

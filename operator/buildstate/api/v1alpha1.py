@@ -6,7 +6,7 @@ server sends. Parsing ignores what it does not know, since older and newer write
 
 from typing import Annotated
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, WithJsonSchema
 
 from buildstate.api import rules
 from buildstate.api.fields import (
@@ -20,7 +20,7 @@ from buildstate.api.fields import (
     validated_by,
 )
 from buildstate.api.statuses import BuildStatusModel
-from buildstate.domain.phases import BuildPhase
+from buildstate.domain.phases import WAY, BuildPhase
 from buildstate.domain.specs import (
     Action,
     DeletionPolicy,
@@ -29,6 +29,7 @@ from buildstate.domain.specs import (
     WhenUnavailable,
 )
 from buildstate.domain.states import (
+    MAX_DEPENDENCIES,
     MAX_FULL_EVERY,
     MAX_KEPT,
 )
@@ -38,6 +39,13 @@ VERSION = "v1alpha1"
 KIND = "BuildState"
 PLURAL = "buildstates"
 API_VERSION = f"{GROUP}/{VERSION}"
+
+DependencyPhase = Annotated[
+    BuildPhase, WithJsonSchema({"type": "string", "enum": [str(one) for one in WAY]})
+]
+GatedPhase = Annotated[
+    BuildPhase, WithJsonSchema({"type": "string", "enum": [str(one) for one in WAY[1:]]})
+]
 
 
 class EnvVar(Model):
@@ -207,6 +215,18 @@ class Request(Model):
     set."""
 
 
+class Dependency(Model):
+    """Another build of this namespace that this one waits for."""
+
+    name: ObjectName
+    """Name of the other BuildState. It need not exist yet."""
+    phase: DependencyPhase = BuildPhase.COMPLETE
+    """Phase that the other build must have entered in its present run; COMPLETE means that it has
+    succeeded."""
+    before: GatedPhase = BuildPhase.BUILD
+    """Phase of this build that is not entered before that."""
+
+
 class BuildSpec(Model):
     """What is asked for. The operator never writes it."""
 
@@ -230,6 +250,18 @@ class BuildSpec(Model):
     """How the build leaves ERROR by itself."""
     request: Request | None = None
     """One imperative act."""
+    dependencies: Annotated[
+        tuple[Dependency, ...],
+        Field(
+            max_length=MAX_DEPENDENCIES,
+            json_schema_extra={
+                "x-kubernetes-list-type": "map",
+                "x-kubernetes-list-map-keys": ["name"],
+            },
+        ),
+    ] = ()
+    """Builds of this namespace that this one waits for. An entry cannot change once the phase that
+    it stands before was entered, except in ERROR."""
     metadata: FreeMap = Field(default_factory=dict)
     """Free information about the build, such as a commit or a ticket."""
 

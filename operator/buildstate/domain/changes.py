@@ -118,6 +118,7 @@ def distrust(state: BuildState, moment: Moment) -> BuildState:
         history=(),
         recovery=replace(state.recovery, checkpoint="", epoch=0),
         checkpoints=(),
+        dependencies=(),
         start_time=None,
         workspace_claim=_own_claim(moment),
         resources=ResourceState(),
@@ -186,7 +187,8 @@ def restore(
 
 
 def _begin_anew(state: BuildState, moment: Moment, reason: str) -> BuildState:
-    fresh = replace(state, failure=None, epoch=state.epoch + 1)
+    # What the run before had waited for is asked again.
+    fresh = replace(state, failure=None, dependencies=(), epoch=state.epoch + 1)
     return enter(fresh, BuildPhase.INIT, moment, reason)
 
 

@@ -7,7 +7,7 @@ All conditions are written every time. `Succeeded` and `Ready` are the summaries
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from buildstate.domain import attempts, captures, disruptions, requests
+from buildstate.domain import attempts, captures, dependencies, disruptions, requests
 from buildstate.domain.errors import ErrorCategory
 from buildstate.domain.observed import Moment, PodView, Trouble
 from buildstate.domain.outcomes import UNSCHEDULABLE, UNSTARTABLE
@@ -194,6 +194,8 @@ def _next_deed(state: BuildState, moment: Moment) -> str:
         return "CLEANUP follows, as no recovery is left"
     deed = moment.spec.recovery.strategy.lower()
     count = f"{deed} {state.recovery.attempts + 1} of {moment.spec.recovery.limit}"
+    if dependencies.keeps_in_error(state, moment):
+        return f"{count} once that is no longer so"
     at = recovery_time(state, moment).strftime("%H:%M:%SZ")
     return f"{count} at {at}"
 
@@ -265,4 +267,7 @@ def _at_rest(state: BuildState, moment: Moment) -> Situation:
     if captures.is_withheld(moment) and moment.trouble:
         message = f"{way[0]} is entered once the checkpoint can be stored: {moment.trouble.message}"
         return Situation(BuildStatus.WAITING, moment.trouble.reason, message)
+    held = dependencies.hold(state, moment, way[0])
+    if held is not None:
+        return Situation(BuildStatus.WAITING, held.standing, held.message)
     return Situation(BuildStatus.PENDING, "Advancing", f"on the way to {moment.target}")

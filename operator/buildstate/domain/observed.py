@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from buildstate.domain import names
 from buildstate.domain.checkpoints import CheckpointRef
+from buildstate.domain.neighbours import Neighbour
 from buildstate.domain.phases import BuildPhase
 from buildstate.domain.specs import BuildSpec, CheckpointPolicy
 from buildstate.domain.states import BuildState, HeldVolume, WorkResult
@@ -144,6 +145,9 @@ class Observed:
     the build's store outlives its objects. `origin` is the uid of the lost build that this one is
     made from again. `queue_labels` are those that put its Pods into a queue of Kueue. `volumes` are
     the claims that it works on, as far as they are known.
+
+    `others` are the builds that this one depends on and those that they wait for, by name; empty
+    where no gate is ahead.
     """
 
     namespace: str
@@ -162,6 +166,7 @@ class Observed:
     is_outside: bool = False
     origin: str = ""
     queue_labels: Mapping[str, str] = field(default_factory=dict)
+    others: Mapping[str, Neighbour] = field(default_factory=dict)
     is_finalized: bool = False
     deletion_time: datetime | None = None
     volumes: tuple[HeldVolume, ...] = ()

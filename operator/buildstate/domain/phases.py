@@ -31,3 +31,12 @@ class BuildStatus(StrEnum):
 
 WORK_PHASES = (BuildPhase.SETUP, BuildPhase.BUILD, BuildPhase.TEST, BuildPhase.CLEANUP)
 """The phases that may carry work of their own."""
+WAY = tuple(phase for phase in BuildPhase if phase is not BuildPhase.ERROR)
+"""The phases on the way forward, in their order."""
+
+_RANKS = {phase: rank for rank, phase in enumerate(BuildPhase)}
+
+
+def rank(phase: BuildPhase) -> int:
+    """Give the place of `phase` on the way forward, from 0; ERROR has the last and no meaning."""
+    return _RANKS[phase]

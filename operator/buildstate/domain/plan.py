@@ -9,7 +9,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from buildstate.domain import allocations, attempts, captures, changes, names, outcomes, requests
+from buildstate.domain import (
+    allocations,
+    attempts,
+    captures,
+    changes,
+    dependencies,
+    names,
+    outcomes,
+    requests,
+)
 from buildstate.domain.actions import (
     Act,
     AddFinalizer,
@@ -205,7 +214,17 @@ def _advance(state: BuildState, moment: Moment) -> BuildState:
     if state.phase in (BuildPhase.ERROR, BuildPhase.COMPLETE):
         return state
     way = path(state.phase, moment.target)
-    return changes.enter(state, way[0], moment, "Advanced") if way else state
+    return _enter_next(dependencies.review(state, moment), moment, way) if way else state
+
+
+def _enter_next(state: BuildState, moment: Moment, way: tuple[BuildPhase, ...]) -> BuildState:
+    """Take the first edge of `way`, unless another build is in the way of it."""
+    failure = dependencies.obstacle(state, moment, way)
+    if failure is not None:
+        return changes.fail(state, failure, moment)
+    if dependencies.hold(state, moment, way[0]) is not None:
+        return state
+    return changes.enter(state, way[0], moment, "Advanced")
 
 
 STEPS: tuple[Step, ...] = (

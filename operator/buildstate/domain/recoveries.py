@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from buildstate.domain import captures, changes
+from buildstate.domain import captures, changes, dependencies
 from buildstate.domain.checkpoints import CheckpointRef
 from buildstate.domain.errors import ErrorCategory
 from buildstate.domain.observed import Moment, Recoverable
@@ -46,7 +46,7 @@ def _follow_policy(state: BuildState, moment: Moment) -> BuildState:
     if not may_recover(state, moment):
         exhausted = replace(state, recovery=replace(state.recovery, exhausted=True))
         return changes.enter(exhausted, BuildPhase.CLEANUP, moment, "RecoveryExhausted")
-    if moment.now < recovery_time(state, moment):
+    if moment.now < recovery_time(state, moment) or dependencies.keeps_in_error(state, moment):
         return state
     counted = replace(state.recovery, attempts=state.recovery.attempts + 1)
     if moment.spec.recovery.strategy is RecoveryStrategy.RESUME:
@@ -130,6 +130,8 @@ def resumes_now(state: BuildState, moment: Moment) -> bool:
     if moment.spec.recovery.strategy is not RecoveryStrategy.RESUME:
         return False
     if moment.spec.suspend or is_kept(state, moment) or asks_cleanup(state, moment):
+        return False
+    if dependencies.keeps_in_error(state, moment):
         return False
     is_due = is_recovering(state, moment) and moment.now >= recovery_time(state, moment)
     return is_due and may_recover(state, moment)

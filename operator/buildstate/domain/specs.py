@@ -151,6 +151,15 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Dependency:
+    """Another build of the namespace: it must reach `phase` before ours enters `before`."""
+
+    name: str
+    phase: BuildPhase = BuildPhase.COMPLETE
+    before: BuildPhase = BuildPhase.BUILD
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BuildSpec:
     """The whole intent."""
 
@@ -163,6 +172,7 @@ class BuildSpec:
     checkpoints: CheckpointPolicy | None = None
     recovery: RecoveryPolicy = RecoveryPolicy()
     request: Request | None = None
+    dependencies: tuple[Dependency, ...] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
 
     def work(self, phase: BuildPhase) -> PhaseWork | None:

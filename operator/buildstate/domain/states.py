@@ -28,6 +28,8 @@ MAX_CHECKPOINTS = MAX_KEPT + 2 * MAX_FULL_EVERY
 """How many references there can be: the kept ones, what the oldest of them needs, and the newest
 that is not damaged with what that needs."""
 
+MAX_DEPENDENCIES = 32
+
 
 class WorkResult(StrEnum):
     """How the work of a phase stands."""
@@ -146,6 +148,21 @@ class RecoveryState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DependencyState:
+    """How one dependency stood when it was last looked at.
+
+    `uid` is that of the build that was there, empty while none was. `time` is when it was
+    satisfied, or when that build was first seen.
+    """
+
+    name: str
+    uid: str = ""
+    phase: BuildPhase
+    satisfied: bool = False
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
     """One Kubernetes condition."""
 
@@ -206,6 +223,7 @@ class BuildState:
     last_request: RequestResult | None = None
     recovery: RecoveryState = RecoveryState()
     checkpoints: tuple[CheckpointRef, ...] = ()
+    dependencies: tuple[DependencyState, ...] = ()
     failure: Failure | None = None
     workspace_claim: str | None = None
     resources: ResourceState = ResourceState()

@@ -2,15 +2,17 @@
 
 The cache may be old; it never decides alone that something is absent. An object replaces an older
 one only when its resourceVersion is higher, so that our own writes and the watch may come in any
-order. Each method gives the keys of the builds that have to be looked at again.
+order. Each method gives the keys of the builds that have to be looked at again. Builds that depend
+on one that changed are woken besides, whoever brought the change: a watch or a write of ours.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from buildstate.domain.observed import PodView
 from buildstate.domain.states import HeldVolume
+from buildstate.engine.dependents import Dependents, is_other
 from buildstate.kube.pods import OwnedPod
 from buildstate.kube.ports import Document, Key
 
@@ -26,13 +28,18 @@ class Build:
 
 
 class Cache:
-    """The builds by key, and the Pods by the uid of their build."""
+    """The builds by key, and the Pods by the uid of their build.
 
-    def __init__(self) -> None:
+    `woken` hears of each build that depends on one that changed.
+    """
+
+    def __init__(self, woken: Callable[[Key], None] = lambda _key: None) -> None:
         self._builds: dict[Key, Build] = {}
         self._pods: dict[str, dict[str, OwnedPod]] = {}
         self._departed: dict[str, PodView] = {}
         self._volumes: dict[str, tuple[int, HeldVolume]] = {}
+        self._dependents = Dependents()
+        self._woken = woken
 
     def builds(self) -> Iterator[Build]:
         """Give every build that we know."""
@@ -67,6 +74,8 @@ class Cache:
         if known and known.uid == build.uid and not is_newer(build, known):
             return []
         self._builds[build.key] = build
+        self._dependents.follow(build.key, build.document)
+        self._wake(build.key, known, build)
         return [build.key]
 
     def drop_build(self, document: Document) -> list[Key]:
@@ -79,6 +88,8 @@ class Cache:
         if known is None or known.uid != gone.uid:
             return []
         del self._builds[gone.key]
+        self._dependents.drop(gone.key)
+        self._wake(gone.key, known, None)
         return [gone.key]
 
     def volume(self, build_uid: str) -> tuple[int, HeldVolume] | None:
@@ -88,6 +99,12 @@ class Cache:
     def put_volume(self, build_uid: str, epoch: int, volume: HeldVolume) -> None:
         """Take in the claim that a build works on in that epoch; nobody watches claims."""
         self._volumes[build_uid] = (epoch, volume)
+
+    def _wake(self, key: Key, before: Build | None, after: Build | None) -> None:
+        waiting = self._dependents.of(key)
+        if waiting and is_other(_document(before), _document(after)):
+            for dependent in waiting:
+                self._woken(dependent)
 
     def owned_pods(self) -> Iterator[OwnedPod]:
         """Give every Pod that we know."""
@@ -125,6 +142,10 @@ def build_of(document: Document) -> Build:
     slim = {name: value for name, value in metadata.items() if name != "managedFields"}
     kept = {"metadata": slim, "spec": document.get("spec"), "status": document.get("status")}
     return Build(key, metadata["uid"], metadata["resourceVersion"], kept)
+
+
+def _document(build: Build | None) -> Document | None:
+    return build.document if build else None
 
 
 def is_newer(fresh: Build | PodView, known: Build | PodView) -> bool:

@@ -114,9 +114,30 @@ def _troubles(before: BuildState | None, after: BuildState) -> Iterator[Notice]:
         )
 
 
+def _replacements(before: BuildState | None, after: BuildState) -> Iterator[Notice]:
+    known = {one.name: one.uid for one in before.dependencies} if before else {}
+    for one in after.dependencies:
+        if known.get(one.name) and known[one.name] != one.uid:
+            yield Notice(
+                mark=f"dependency.{one.uid}",
+                reason="DependencyReplaced",
+                message=f"{one.name} was removed and made anew; the new one is asked",
+                time=after.timestamp,
+                is_warning=True,
+            )
+
+
 Kind = Callable[[BuildState | None, BuildState], Iterator[Notice]]
 
-_KINDS: tuple[Kind, ...] = (_transitions, _answers, _retries, _checkpoints, _damages, _troubles)
+_KINDS: tuple[Kind, ...] = (
+    _transitions,
+    _answers,
+    _retries,
+    _checkpoints,
+    _damages,
+    _troubles,
+    _replacements,
+)
 
 
 def _taken(before: BuildState | None, after: BuildState) -> list[CheckpointRef]:

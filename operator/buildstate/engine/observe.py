@@ -3,11 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 from pydantic import ValidationError
 
 from buildstate.api import convert
+from buildstate.domain.dependencies import asked
 from buildstate.domain.names import FINALIZER, ORIGIN_ANNOTATION, QUEUE_LABELS
+from buildstate.domain.neighbours import Neighbour, gather, neighbour_of
 from buildstate.domain.observed import Observed, PodView, Refusal
 from buildstate.domain.specs import BuildSpec
 from buildstate.domain.states import BuildState
@@ -82,6 +85,19 @@ class Observer:
         self._readings[build.key] = reading
         return reading
 
+    def _others(self, namespace: str, reading: Reading) -> Mapping[str, Neighbour]:
+        names = asked(reading.spec, reading.state)
+        return gather(names, partial(self._neighbour, namespace)) if names else {}
+
+    def _neighbour(self, namespace: str, name: str) -> Neighbour | None:
+        build = self._cache.build(Key(namespace, name))
+        if build is None:
+            return None
+        reading = self._read(build)
+        # What is not believed of itself is not believed by others; it goes to ERROR at once.
+        state = None if reading.violations else reading.state
+        return neighbour_of(build.uid, reading.spec, state)
+
     def _picture(self, build: Build, reading: Reading, views: tuple[PodView, ...]) -> Observed:
         metadata, known = build.document["metadata"], self._cache.volume(build.uid)
         observed = Observed(
@@ -100,6 +116,7 @@ class Observer:
             pods=views,
             departed=self._cache.departed(build.uid),
             volumes=(known[1],) if known else (),
+            others=self._others(build.key.namespace, reading),
         )
         pod, refusal = self._refusals.get(build.key, ("", None))
         # What was said about the Pod of an earlier attempt says nothing about this one.

@@ -20,12 +20,13 @@ def content(
 ) -> Document:
     """Give what a checkpoint of `state` holds; `claims` are the uids of its volumes by name."""
     document = convert.stored_form(state)
-    kept = {name: part for name, part in document.items() if name not in ("checkpoints", "digest")}
+    apart = ("checkpoints", "dependencies", "digest")
+    kept = {name: part for name, part in document.items() if name not in apart}
     return {
         "build": _identity(observed.namespace, observed.name, source),
         "spec": source["spec"],
         "state": kept,
-        "dependencies": {},
+        "dependencies": {one["name"]: one for one in document["dependencies"]},
         "artifacts": [],
         "resources": {
             "claims": [{"name": name, "uid": uid} for name, uid in claims.items()],

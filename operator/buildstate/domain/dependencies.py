@@ -1,0 +1,170 @@
+"""Whether a build may go on as far as other builds are concerned: the gate before each phase.
+
+A dependency is judged by the other build as it stands until the phase that it gates is entered;
+after that it is history. A run that begins anew asks again.
+"""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from buildstate.domain.errors import ErrorCategory
+from buildstate.domain.neighbours import CYCLE, Neighbour, find_cycle, gates_ahead
+from buildstate.domain.observed import Moment
+from buildstate.domain.phases import BuildPhase
+from buildstate.domain.specs import BuildSpec, Dependency
+from buildstate.domain.states import MAX_TEXT, BuildState, DependencyState, Failure
+
+MAX_TRAIL = 8
+"""How many builds of a cycle a message names; of a longer one it names both ends."""
+
+
+class Standing(StrEnum):
+    """How a dependency stands: the words are the reasons that people see."""
+
+    SATISFIED = "Satisfied"
+    PENDING = "DependencyPending"
+    MISSING = "DependencyMissing"
+    FAILED = "DependencyFailed"
+    CYCLE = CYCLE
+
+
+_HOPELESS = frozenset({Standing.FAILED, Standing.CYCLE})
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """How one dependency stands, and what to say of it."""
+
+    standing: Standing
+    message: str = ""
+
+
+def asked(spec: BuildSpec, state: BuildState | None) -> tuple[str, ...]:
+    """Name the builds that the plan has to know of."""
+    if state is None or not spec.dependencies:
+        return ()
+    wanted = spec.dependencies if _failed_by_one(state) else gates_ahead(spec, state)
+    return tuple(one.name for one in wanted)
+
+
+def review(state: BuildState, moment: Moment) -> BuildState:
+    """Write down how the dependencies stand whose gates are ahead."""
+    if not moment.spec.dependencies and not state.dependencies:
+        return state
+    ahead = gates_ahead(moment.spec, state)
+    records = (
+        _reviewed(one, state, moment) if one in ahead else _known(one, state)
+        for one in moment.spec.dependencies
+    )
+    found = tuple(record for record in records if record is not None)
+    return state if found == state.dependencies else replace(state, dependencies=found)
+
+
+def obstacle(state: BuildState, moment: Moment, way: tuple[BuildPhase, ...]) -> Failure | None:
+    """Give why the phases of `way` can never be entered, or None where they may be."""
+    if state.failure is not None:
+        return None  # Who cleans up after a failure waits for nobody.
+    finding = _hopeless(state, moment, _gates(moment.spec, way))
+    if finding is None:
+        return None
+    return Failure(
+        category=ErrorCategory.TRANSITION_VIOLATION,
+        phase=state.phase,
+        reason=finding.standing,
+        message=finding.message[:MAX_TEXT],
+    )
+
+
+def hold(state: BuildState, moment: Moment, phase: BuildPhase) -> Finding | None:
+    """Give what the gate of `phase` waits for, or None where it is open."""
+    if state.failure is not None:
+        return None
+    gates = _gates(moment.spec, (phase,))
+    findings = [_judge(one, state, moment) for one in gates]
+    waiting = [one for one in findings if one.standing is not Standing.SATISFIED]
+    if not waiting:
+        return None
+    is_missing = any(one.standing is Standing.MISSING for one in waiting)
+    message = f"{phase} waits for {'; '.join(one.message for one in waiting)}"
+    return Finding(Standing.MISSING if is_missing else Standing.PENDING, message)
+
+
+def keeps_in_error(state: BuildState, moment: Moment) -> bool:
+    """Say whether the dependency that failed the build would fail it again.
+
+    The policy spends no recovery on that; the other build's next change is looked at.
+    """
+    if not _failed_by_one(state):
+        return False
+    return _hopeless(state, moment, moment.spec.dependencies) is not None
+
+
+def _failed_by_one(state: BuildState) -> bool:
+    failure = state.failure
+    return failure is not None and state.phase is BuildPhase.ERROR and failure.reason in _HOPELESS
+
+
+def _gates(spec: BuildSpec, way: tuple[BuildPhase, ...]) -> tuple[Dependency, ...]:
+    return tuple(one for one in spec.dependencies if one.before in way)
+
+
+def _hopeless(state: BuildState, moment: Moment, gates: tuple[Dependency, ...]) -> Finding | None:
+    findings = [(one, _judge(one, state, moment)) for one in gates]
+    unsatisfied = [one for one, found in findings if found.standing is not Standing.SATISFIED]
+    observed = moment.observed
+    trail = find_cycle(observed.name, unsatisfied, observed.others)
+    if trail:
+        message = f"these builds wait for each other: {_shown(trail)}"
+        return Finding(Standing.CYCLE, message)
+    return next((found for _, found in findings if found.standing in _HOPELESS), None)
+
+
+def _judge(wanted: Dependency, state: BuildState, moment: Moment) -> Finding:
+    other = moment.observed.others.get(wanted.name)
+    what = f"{wanted.name} to reach {wanted.phase}"
+    if other is None:
+        known = _known(wanted, state)
+        # What was there and had got so far may be tidied away.
+        if known is not None and known.satisfied:
+            return Finding(Standing.SATISFIED)
+        return Finding(Standing.MISSING, f"{what}, which does not exist")
+    if wanted.phase in other.reached:
+        return Finding(Standing.SATISFIED)
+    if other.has_ended:
+        message = f"{wanted.name} did not reach {wanted.phase}: it is {other.words}"
+        return Finding(Standing.FAILED, message)
+    return Finding(Standing.PENDING, f"{what}{_where(other)}")
+
+
+def _where(other: Neighbour) -> str:
+    # No more than this: each word that changes with the other's phase would be a write of ours.
+    return ", which is in ERROR and may recover" if other.phase is BuildPhase.ERROR else ""
+
+
+def _reviewed(wanted: Dependency, state: BuildState, moment: Moment) -> DependencyState | None:
+    other, known = moment.observed.others.get(wanted.name), _known(wanted, state)
+    is_satisfied = _judge(wanted, state, moment).standing is Standing.SATISFIED
+    uid = other.uid if other else known.uid if known else ""
+    if known is not None and (known.uid, known.satisfied) == (uid, is_satisfied):
+        return known
+    return DependencyState(
+        name=wanted.name,
+        uid=uid,
+        phase=wanted.phase,
+        satisfied=is_satisfied,
+        time=moment.now,
+    )
+
+
+def _known(wanted: Dependency, state: BuildState) -> DependencyState | None:
+    """Give what is written of a dependency, unless something else is asked of it by now."""
+    named = (one for one in state.dependencies if one.name == wanted.name)
+    return next((one for one in named if one.phase is wanted.phase), None)
+
+
+def _shown(trail: tuple[str, ...]) -> str:
+    if len(trail) <= MAX_TRAIL + 1:
+        return " -> ".join(trail)
+    half = MAX_TRAIL // 2
+    between = f"({len(trail) - 2 * half - 1} more)"
+    return " -> ".join((*trail[: half + 1], between, *trail[-half:]))
