@@ -8,6 +8,7 @@ from buildstate.domain.phases import BuildPhase
 from buildstate.domain.states import (
     BuildState,
     Condition,
+    DependencyState,
     Failure,
     HeldPod,
     HeldVolume,
@@ -53,6 +54,9 @@ states = st.builds(
     last_request=st.none()
     | st.builds(RequestResult, id=texts, reason=words, message=texts, time=times),
     recovery=st.builds(RecoveryState, attempts=counts),
+    dependencies=st.lists(
+        st.builds(DependencyState, name=texts, uid=texts, time=times), max_size=3
+    ).map(tuple),
     failure=st.none()
     | st.builds(
         Failure,

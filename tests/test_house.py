@@ -13,6 +13,7 @@ import pytest
 
 from buildstate.domain import actions
 from buildstate.domain.checkpoints import DamageReason
+from buildstate.domain.dependencies import Standing
 from buildstate.domain.errors import ErrorCategory
 from buildstate.telemetry.metrics import Metrics
 
@@ -204,7 +205,7 @@ def reasons() -> set[str]:
     found = {reason for path in sources(PACKAGE) for reason in _reasons_in(parsed(path))}
     # These are made of parts, or are the words for what comes without one.
     made = {"Accepted", "Error", "NoneDue", "Refused", "RequestDone", "RequestRefused", "Stored"}
-    return found | made | {*DamageReason}
+    return found | made | {*DamageReason} | {*Standing} - {Standing.SATISFIED}
 
 
 GIVING = {

@@ -7,6 +7,7 @@ target, a request, a Pod that ended) is news to it.
 """
 
 import itertools
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,6 +19,7 @@ from buildstate.domain.captures import CONDITION
 from buildstate.domain.checkpoints import CheckpointKind, CheckpointRef, CheckpointTrigger, name_of
 from buildstate.domain.conditions import summarise
 from buildstate.domain.errors import ErrorCategory
+from buildstate.domain.neighbours import Neighbour
 from buildstate.domain.observed import (
     Damaged,
     Held,
@@ -34,6 +36,7 @@ from buildstate.domain.specs import (
     Action,
     BuildSpec,
     CheckpointPolicy,
+    Dependency,
     OnExhausted,
     PhasesWork,
     PhaseWork,
@@ -96,6 +99,7 @@ class ABuild:
     recoverable: Recoverable | None = None
     origin: str = ""
     volumes: tuple[HeldVolume, ...] = ()
+    others: Mapping[str, Neighbour] = field(default_factory=dict)
 
     # What is asked for.
 
@@ -133,6 +137,11 @@ class ABuild:
     def checkpointing(self, **fields: Any) -> "ABuild":
         """Have checkpoints taken."""
         return self.wanting(checkpoints=CheckpointPolicy(**fields))
+
+    def depending_on(self, *names: str, **fields: Any) -> "ABuild":
+        """Wait for those builds."""
+        more = tuple(Dependency(name=name, **fields) for name in names)
+        return self.wanting(dependencies=(*self.spec.dependencies, *more))
 
     def requesting(
         self, action: Action, identity: str = "r1", checkpoint: str | None = None
@@ -298,6 +307,16 @@ class ABuild:
         """Have a store that could not be read."""
         return replace(self, recoverable=Recoverable(trouble=a_trouble(seconds)))
 
+    def beside(self, name: str, **fields: Any) -> "ABuild":
+        """Have another build of that name in the namespace, which has just begun unless said."""
+        plain: dict[str, Any] = {"uid": f"uid-of-{name}", "phase": BuildPhase.INIT}
+        other = Neighbour(**{**plain, **fields})
+        return replace(self, others={**self.others, name: other})
+
+    def alone(self) -> "ABuild":
+        """Have no other build in the namespace any more."""
+        return replace(self, others={})
+
     def violating(self, *violations: Violation) -> "ABuild":
         """Have a stored state that breaks laws."""
         return replace(self, violations=violations)
@@ -339,6 +358,7 @@ class ABuild:
             trouble=self.trouble,
             recoverable=self.recoverable,
             origin=self.origin,
+            others=self.others,
             violations=self.violations,
             pods=self.pods,
             departed=self.departed,

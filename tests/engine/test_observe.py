@@ -241,3 +241,41 @@ def test_only_what_differs_from_before_is_news() -> None:
     said = [("p", None), ("p", REFUSAL), ("p", REFUSAL), ("q", REFUSAL), ("q", other), ("q", None)]
     news = [observer.note(KEY, pod, refusal) for pod, refusal in said]
     assert [False, True, False, True, True, True] == news
+
+
+# Other builds.
+
+
+def another(name: str, *names: str, version: int = 1) -> dict[str, Any]:
+    """A build of the namespace that depends on those."""
+    asked = [{"name": one} for one in names]
+    return a_document(version, name=name, uid=f"uid-of-{name}", dependencies=asked)
+
+
+WAITING = a_build().in_phase(BuildPhase.SETUP).written()
+
+
+async def test_the_builds_that_one_waits_for_are_seen_and_what_they_wait_for() -> None:
+    eye = Eye(WAITING.document(3, dependencies=[{"name": "lib"}, {"name": "none"}]))
+    for document in (another("lib", "base"), another("base"), another("stranger")):
+        eye.cache.put_build(document)
+    others = seen(await eye.observer.observe(KEY)).others
+    assert {"lib": "uid-of-lib", "base": "uid-of-base"} == {
+        name: other.uid for name, other in others.items()
+    }
+    assert ["base"] == [one.name for one in others["lib"].waits_for]
+
+
+async def test_where_no_gate_is_ahead_no_other_build_is_looked_at() -> None:
+    world = a_build().in_phase(BuildPhase.TEST).written()
+    eye = Eye(world.document(3, dependencies=[{"name": "lib"}]))
+    eye.cache.put_build(another("lib"))
+    assert {} == seen(await eye.observer.observe(KEY)).others
+
+
+async def test_what_an_altered_state_says_is_not_believed_by_others() -> None:
+    eye = Eye(WAITING.document(3, dependencies=[{"name": "lib"}]))
+    done = a_build().in_phase(BuildPhase.COMPLETE).written().document()
+    eye.cache.put_build({**another("lib"), "status": done["status"]})
+    (other,) = seen(await eye.observer.observe(KEY)).others.values()
+    assert frozenset() == other.reached

@@ -157,3 +157,11 @@ def test_each_event_has_a_name_of_its_own() -> None:
 def test_the_same_commit_is_the_same_event() -> None:
     world = a_build().in_phase(BuildPhase.SETUP)
     assert event(told(world)) == event(told(world))
+
+
+def test_that_a_dependency_was_replaced_is_told() -> None:
+    base = a_build().depending_on("lib", "data").in_phase(BuildPhase.SETUP)
+    waiting = replace(base, state=plan(base.beside("lib").observed(), after(1)).state)
+    ear = told(waiting.beside("lib", uid="another").beside("data"))
+    assert ("DependencyReplaced", "Warning") == (event(ear)["reason"], event(ear)["type"])
+    assert "lib was removed and made anew; the new one is asked" == event(ear)["message"]
