@@ -141,7 +141,7 @@ def test_every_module_says_why_it_exists() -> None:
     ("library", "rooms"),
     [
         ("kubernetes", {"kube"}),
-        ("orjson", {"kube"}),
+        ("orjson", {"kube", "testing"}),
         ("kopf", {"handlers", "wiring.py"}),
         ("prometheus_client", {"telemetry"}),
         ("pydantic", {"api", "engine", "settings.py", "stores"}),

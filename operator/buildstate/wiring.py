@@ -312,9 +312,11 @@ async def _collect(operator: Operator) -> None:
 
 
 async def _first_to_end(tasks: list[asyncio.Task[None]]) -> None:
-    ended, going = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    for task in going:
-        task.cancel()
-    await asyncio.gather(*going, return_exceptions=True)
+    try:
+        ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
     for task in ended:
         task.result()

@@ -26,7 +26,7 @@ def created(cluster: Cluster, target: Target, document: Document) -> tuple[Clust
             return quotas.reserved(cluster, target, made), made
         case "configmaps":
             _refuse_large(target, document)
-            return cluster, _stored(document)
+            return cluster, document
         case "persistentvolumeclaims":
             finalizers = [*document["metadata"].get("finalizers", ()), PROTECTION]
             metadata = {**document["metadata"], "finalizers": finalizers}
@@ -49,7 +49,7 @@ def updated(target: Target, before: Document, after: Document) -> Document:
     if target.kind.plural == "configmaps":
         _refuse_large(target, after)
         _refuse_change_of_immutable(target, before, after)
-        return _stored(after)
+        return after
     return after
 
 
@@ -86,10 +86,3 @@ def _refuse_change_of_immutable(target: Target, before: Document, after: Documen
         if (before.get(name) or None) != (after.get(name) or None):
             message = f"{name}: Forbidden: field is immutable when `immutable` is set"
             raise invalid(target, message)
-
-
-def _stored(document: Document) -> Document:
-    binaries: Mapping[str, Any] = document.get("binaryData") or {}
-    # The server says of nothing that it is null.
-    said = {name: one or None for name, one in binaries.items()}
-    return {**document, "binaryData": said} if binaries else document

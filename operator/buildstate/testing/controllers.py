@@ -1,4 +1,4 @@
-"""What others do in a cluster: what nobody owns any more goes, volumes are freed, quotas counted."""
+"""What others do in a cluster: what nobody owns goes, volumes are freed, quotas are counted."""
 
 import asyncio
 from collections.abc import Iterator

@@ -1,0 +1,163 @@
+"""The reference builds: every story that is lived through under each fault."""
+
+from typing import Any
+
+from buildstate.testing.kubelets import Ending
+from buildstate.testing.stories import (
+    GONE,
+    Story,
+    asked,
+    deleted,
+    fares,
+    in_phase,
+    made,
+    runs,
+)
+
+WORK = {"image": "busybox", "command": ["true"]}
+FOUR = dict.fromkeys(("setup", "build", "test", "cleanup"), WORK)
+FAILED = Ending(exit_code=3)
+FOREVER = Ending(exit_code=None)
+
+
+def _request(action: str, **fields: Any) -> dict[str, Any]:
+    return {"id": f"{action.lower()}-1", "action": action, **fields}
+
+
+STRAIGHT = Story(
+    name="straight",
+    deeds=(made("one", {"phases": FOUR, "workspace": {"size": "1Gi"}}),),
+    ends={"one": "COMPLETE"},
+)
+KEEPING = Story(
+    name="keeping",
+    deeds=(made("one", {"phases": FOUR, "checkpoints": {"keep": 3, "fullEvery": 3}}),),
+    ends={"one": "COMPLETE"},
+)
+OUTSIDE = Story(
+    name="outside",
+    deeds=(made("one", {"phases": FOUR, "checkpoints": {"store": "bucket", "keep": 3}}),),
+    ends={"one": "COMPLETE"},
+)
+RETRYING = Story(
+    name="retrying",
+    deeds=(made("one", {"phases": {"build": {**WORK, "backoffLimit": 2}}}),),
+    script={"BUILD": (FAILED, FAILED)},
+    ends={"one": "COMPLETE"},
+)
+RESTARTING = Story(
+    name="restarting",
+    deeds=(
+        made("one", {"phases": FOUR, "recovery": {"strategy": "Restart", "backoffSeconds": 1}}),
+    ),
+    script={"TEST": (FAILED,)},
+    ends={"one": "COMPLETE"},
+)
+RESUMING = Story(
+    name="resuming",
+    deeds=(
+        made(
+            "one",
+            {
+                "phases": FOUR,
+                "workspace": {"size": "1Gi"},
+                "checkpoints": {"fullEvery": 4},
+                "recovery": {"strategy": "Resume", "backoffSeconds": 1},
+            },
+        ),
+    ),
+    script={"TEST": (FAILED,)},
+    ends={"one": "COMPLETE"},
+)
+EXHAUSTED = Story(
+    name="exhausted",
+    deeds=(
+        made(
+            "one",
+            {
+                "phases": FOUR,
+                "checkpoints": {"store": "bucket"},
+                "recovery": {
+                    "strategy": "Resume",
+                    "limit": 1,
+                    "backoffSeconds": 1,
+                    "onExhausted": "Cleanup",
+                },
+            },
+        ),
+    ),
+    script={"TEST": (FAILED, FAILED)},
+    ends={"one": "COMPLETE"},
+)
+RESTORED = Story(
+    name="restored",
+    deeds=(
+        made("one", {"phases": FOUR, "checkpoints": {}}),
+        asked("one", in_phase("one", "ERROR"), request=_request("Restore")),
+    ),
+    script={"TEST": (FAILED,)},
+    ends={"one": "COMPLETE"},
+)
+ABORTED = Story(
+    name="aborted",
+    deeds=(
+        made("one", {"phases": FOUR, "workspace": {"size": "1Gi"}}),
+        asked("one", runs("one", "BUILD"), request=_request("Abort")),
+    ),
+    script={"BUILD": (FOREVER,)},
+    ends={"one": "ERROR"},
+)
+ARCHIVED = Story(
+    name="archived",
+    deeds=(
+        made("one", {"phases": {"build": WORK}, "checkpoints": {"store": "bucket"}}),
+        asked("one", in_phase("one", "COMPLETE"), request=_request("Archive")),
+    ),
+    ends={"one": "COMPLETE"},
+)
+DELETED = Story(
+    name="deleted",
+    deeds=(
+        made(
+            "one",
+            {
+                "phases": FOUR,
+                "checkpoints": {"store": "bucket", "deletionPolicy": "Delete"},
+            },
+        ),
+        deleted("one", runs("one", "TEST")),
+    ),
+    script={"TEST": (FOREVER,)},
+    ends={"one": GONE},
+)
+SUSPENDED = Story(
+    name="suspended",
+    deeds=(
+        made("one", {"phases": FOUR}),
+        asked("one", runs("one", "BUILD"), suspend=True),
+        asked("one", fares("one", "Suspended"), suspend=False),
+    ),
+    ends={"one": "COMPLETE"},
+)
+CROWD = Story(
+    name="crowd",
+    deeds=tuple(made(f"build-{number}", {"phases": FOUR}) for number in range(5)),
+    ends={f"build-{number}": "COMPLETE" for number in range(5)},
+)
+
+ALL = (
+    STRAIGHT,
+    KEEPING,
+    OUTSIDE,
+    RETRYING,
+    RESTARTING,
+    RESUMING,
+    EXHAUSTED,
+    RESTORED,
+    ABORTED,
+    ARCHIVED,
+    DELETED,
+    SUSPENDED,
+    CROWD,
+)
+TALES = {story.name: story for story in ALL}
