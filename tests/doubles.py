@@ -62,6 +62,11 @@ class RecordingKube:
         metadata = {**build["metadata"], "resourceVersion": version, "finalizers": finalizers}
         return {**build, "metadata": metadata}
 
+    async def replace(self, resource: Resource, body: Document) -> Document:
+        self._called("put", resource, key_of(body), body)
+        self.objects[resource, key_of(body)] = body
+        return body
+
     async def replace_status(self, build: Document, status: Document) -> Document:
         self._called("replace", key_of(build), build["metadata"]["resourceVersion"], status)
         version = str(int(build["metadata"]["resourceVersion"]) + 1)
@@ -71,7 +76,7 @@ class RecordingKube:
 
 def key_of(document: Document) -> Key:
     """Where an object is."""
-    return Key(document["metadata"]["namespace"], document["metadata"]["name"])
+    return Key(document["metadata"].get("namespace", ""), document["metadata"]["name"])
 
 
 class Told:

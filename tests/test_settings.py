@@ -42,6 +42,8 @@ def test_everything_comes_from_the_environment() -> None:
         ("BUILDSTATE_HTTP_PORT", "-1"),
         ("BUILDSTATE_LOG_LEVEL", "loud"),
         ("BUILDSTATE_WORKRES", "4"),
+        ("BUILDSTATE_QUOTA", "4 cores"),
+        ("BUILDSTATE_QUOTA", '{"pods": "many"}'),
     ],
 )
 def test_a_bad_value_is_refused_by_name(name: str, value: str) -> None:
@@ -55,3 +57,13 @@ def test_every_bad_value_is_told_at_once() -> None:
     assert ["BUILDSTATE_WORKERS", "BUILDSTATE_HTTP_PORT"] == [
         line.partition(":")[0] for line in str(error.value).split("; ")
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("", None), (" ", None), ("{}", {}), ('{"pods": 3}', {"pods": "3"})],
+)
+def test_the_size_of_quotas_is_json_and_an_empty_one_is_left_to_the_namespaces(
+    text: str, expected: dict[str, str] | None
+) -> None:
+    assert expected == settings_of({"BUILDSTATE_QUOTA": text}).quota

@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from buildstate.domain import budgets
+
 PREFIX = "BUILDSTATE_"
 
 
@@ -13,6 +15,17 @@ def _names(text: object) -> object:
     if not isinstance(text, str):
         return text
     return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _size(text: object) -> object:
+    if not isinstance(text, str):
+        return text
+    if text.strip() in ("", "{}"):
+        return {} if text.strip() else None
+    size = budgets.size_of(text)
+    if isinstance(size, budgets.BadSize):
+        raise ValueError(size.message)  # noqa: TRY004 - pydantic takes no other
+    return size
 
 
 class Settings(BaseModel):
@@ -36,6 +49,10 @@ class Settings(BaseModel):
     """Namespace of the index of what is kept in ConfigMaps: the operator's own."""
     erase_seconds: Annotated[float, Field(ge=0, le=86400)] = 600
     """Seconds after which a deleted build is let go although its store could not be erased."""
+
+    quota: Annotated[Mapping[str, str] | None, BeforeValidator(_size)] = None
+    """Size of the ResourceQuota of namespaces that are labelled for one, as JSON, where they name
+    none themselves; without it none is kept."""
 
 
 class BadSettings(Exception):

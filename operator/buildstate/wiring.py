@@ -5,7 +5,7 @@ import functools
 import logging
 import os
 import random
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from buildstate.domain.errors import BuildStateError
 from buildstate.engine import orphans, sweeps, workers
 from buildstate.engine.allocations import ResourceStateManager
 from buildstate.engine.archives import Archives
+from buildstate.engine.budgets import BudgetKeeper
 from buildstate.engine.caches import Cache
 from buildstate.engine.inboxes import Inbox
 from buildstate.engine.managers import StateManager, TransitionManager
@@ -93,6 +94,7 @@ class Operator:
     archives: Archives
     mirrors: WorkQueue[Key]
     outbox: EventOutbox
+    budgets: BudgetKeeper | None
     metrics: Metrics
     health: WatchHealth
     told: Callable[[Request], None]
@@ -119,6 +121,8 @@ async def operate(operator: Operator) -> None:
     finally:
         operator.queue.close()
         operator.mirrors.close()
+        if operator.budgets is not None:
+            operator.budgets.queue.close()
 
 
 def real(settings: Settings, connection: Connection) -> Surroundings:
@@ -160,10 +164,23 @@ def assemble(surroundings: Surroundings, telemetry: Telemetry) -> Operator:
         archives=archives,
         mirrors=mirrors,
         outbox=outbox,
+        budgets=_budgets(surroundings, kube, outbox),
         metrics=metrics,
         health=telemetry.health,
         told=telemetry.told,
         primed=asyncio.get_running_loop().create_future(),
+    )
+
+
+def _budgets(
+    surroundings: Surroundings, kube: KubeClient, outbox: EventOutbox
+) -> BudgetKeeper | None:
+    settings = surroundings.settings
+    if settings.quota is None:
+        return None
+    queue: WorkQueue[Key] = WorkQueue(chance=surroundings.chance)
+    return BudgetKeeper(
+        kube, outbox, surroundings.clock, queue, settings.quota, settings.namespaces
     )
 
 
@@ -229,8 +246,40 @@ def _tasks(operator: Operator) -> list[asyncio.Task[None]]:
             asyncio.create_task(_follow_pods(operator, namespace), name="pods")
             for namespace in operator.surroundings.settings.namespaces or ("",)
         ),
+        *(_budget_tasks(operator, operator.budgets) if operator.budgets else ()),
         asyncio.create_task(_watch(operator), name="kopf"),
     ]
+
+
+def _budget_tasks(operator: Operator, keeper: BudgetKeeper) -> list[asyncio.Task[None]]:
+    namespaces = operator.surroundings.settings.namespaces
+    labels = _following(operator, Resource.NAMESPACES, keeper.namespace, keeper.look_at_namespaces)
+    quotas = _following(operator, Resource.QUOTAS, keeper.quota, keeper.look_at_quotas)
+    return [
+        *workers.start(1, keeper.queue, keeper.keep, lambda _result, _seconds: None),
+        # Who serves some namespaces may not watch them: they are read with each sweep.
+        *([] if namespaces else [asyncio.create_task(labels.follow("", None), name="labels")]),
+        *(
+            asyncio.create_task(quotas.follow(namespace, None), name="quotas")
+            for namespace in namespaces or ("",)
+        ),
+    ]
+
+
+def _following(
+    operator: Operator,
+    resource: Resource,
+    taken: Callable[[str, dict[str, Any]], None],
+    catch_up: Callable[[], Awaitable[Positions]],
+) -> Watch:
+    return Watch(
+        operator.surroundings.wire,
+        resource,
+        taken=taken,
+        catch_up=catch_up,
+        told=operator.told,
+        chance=operator.surroundings.chance,
+    )
 
 
 def _watch(operator: Operator) -> Coroutine[Any, Any, None]:
@@ -241,14 +290,9 @@ def _watch(operator: Operator) -> Coroutine[Any, Any, None]:
 
 async def _follow_pods(operator: Operator, namespace: str) -> None:
     """Follow the Pods of one namespace, or of all, from where the first list ended."""
-    watch = Watch(
-        operator.surroundings.wire,
-        Resource.PODS,
-        taken=Inbox(operator.cache, operator.queue).pod,
-        catch_up=functools.partial(_catch_up, operator),
-        told=operator.told,
-        chance=operator.surroundings.chance,
-    )
+    taken = Inbox(operator.cache, operator.queue).pod
+    catch_up = functools.partial(_catch_up, operator)
+    watch = _following(operator, Resource.PODS, taken, catch_up)
     positions = await asyncio.shield(operator.primed)
     await watch.follow(namespace, positions[namespace])
 
@@ -296,6 +340,15 @@ async def _sweep(operator: Operator) -> None:
             continue
         _look_at(operator, changed)
         await _collect(operator)
+        await _look_at_budgets(operator)
+
+
+async def _look_at_budgets(operator: Operator) -> None:
+    if operator.budgets is not None:
+        try:
+            await operator.budgets.look_at_namespaces()
+        except BuildStateError as error:
+            logger.warning("the namespaces could not be looked at, next time they may: %s", error)
 
 
 async def _flush(operator: Operator) -> None:

@@ -1,6 +1,7 @@
-from tests.worlds import NAME, NAMESPACE, NOW, UID, a_build
+import pytest
+from tests.worlds import NAME, NAMESPACE, NOW, UID, a_build, after
 
-from buildstate.kube.events import MAX_MESSAGE, manifest
+from buildstate.kube.events import MAX_MESSAGE, manifest, of_namespace
 
 
 def test_an_event_points_at_its_build() -> None:
@@ -33,3 +34,23 @@ def test_a_long_message_is_cut_to_what_an_event_may_hold() -> None:
         time=NOW,
     )
     assert (MAX_MESSAGE, "Warning") == (len(event["message"]), event["type"])
+
+
+def test_an_event_of_a_namespace_stands_in_it() -> None:
+    namespace = {"metadata": {"name": "team", "uid": "u"}}
+    event = of_namespace(namespace, reason="A", message="b", is_warning=True, time=NOW)
+    expected = {"apiVersion": "v1", "kind": "Namespace", "name": "team", "uid": "u"}
+    assert {**expected, "namespace": "team"} == event["involvedObject"]
+    assert "team" == event["metadata"]["namespace"]
+
+
+@pytest.mark.parametrize(("is_warning", "events"), [(True, 1), (False, 2)])
+def test_the_same_warning_of_a_namespace_is_one_event_and_what_was_done_twice_is_two(
+    is_warning: bool, events: int
+) -> None:
+    namespace = {"metadata": {"name": "team", "uid": "u"}}
+    made = [
+        of_namespace(namespace, reason="A", message="b", is_warning=is_warning, time=time)
+        for time in (NOW, after(1))
+    ]
+    assert events == len({one["metadata"]["name"] for one in made})

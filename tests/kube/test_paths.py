@@ -26,3 +26,12 @@ def test_only_our_pods_are_asked_for() -> None:
 def test_every_build_is_ours() -> None:
     builds = "/apis/buildstate.dev/v1alpha1/buildstates?limit=5"
     assert builds == ours(Resource.BUILDS, "", {"limit": "5"})
+
+
+def test_only_namespaces_that_ask_for_a_quota_are_asked_for() -> None:
+    expected = "/api/v1/namespaces?labelSelector=buildstate.dev%2Fquota%3Dmanaged"
+    assert expected == ours(Resource.NAMESPACES, "", {})
+
+
+def test_every_resource_quota_is_asked_for() -> None:
+    assert "/api/v1/namespaces/team/resourcequotas?" == ours(Resource.QUOTAS, "team", {})

@@ -20,6 +20,11 @@ FINALIZER = "buildstate.dev/store"
 ORIGIN_ANNOTATION = "buildstate.dev/restore-from"
 """Names the uid of the lost build whose state a new object begins with."""
 
+QUOTA_NAME = "buildstate"
+QUOTA_MARK = "buildstate.dev/quota"
+"""The label of a namespace for which we keep a ResourceQuota, and the annotation with its size."""
+
+QUOTA_MANAGED = "managed"
 QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 QUEUE_PRIORITY_LABEL = "kueue.x-k8s.io/priority-class"
 QUEUE_LABELS = (QUEUE_LABEL, QUEUE_PRIORITY_LABEL)

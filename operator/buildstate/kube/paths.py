@@ -3,10 +3,13 @@
 from collections.abc import Mapping
 from urllib.parse import urlencode
 
-from buildstate.domain.names import MANAGED_BY, MANAGED_BY_LABEL
+from buildstate.domain.names import MANAGED_BY, MANAGED_BY_LABEL, QUOTA_MANAGED, QUOTA_MARK
 from buildstate.kube.ports import Key, Resource
 
-_OURS = {Resource.PODS: {MANAGED_BY_LABEL: MANAGED_BY}}
+_OURS = {
+    Resource.PODS: {MANAGED_BY_LABEL: MANAGED_BY},
+    Resource.NAMESPACES: {QUOTA_MARK: QUOTA_MANAGED},
+}
 
 
 def object_path(resource: Resource, key: Key) -> str:

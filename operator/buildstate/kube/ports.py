@@ -27,6 +27,7 @@ class Resource(Enum):
     EVENTS = ("/api/v1", "events")
     CONFIGMAPS = ("/api/v1", "configmaps")
     NAMESPACES = ("/api/v1", "namespaces")
+    QUOTAS = ("/api/v1", "resourcequotas")
 
 
 class Listing(NamedTuple):
@@ -91,3 +92,22 @@ class KeepingKube(Protocol):
 
     async def replace(self, resource: Resource, body: Document) -> Document:
         """Write an object, unless it is no longer at the resourceVersion of `body`."""
+
+
+class BudgetKube(Protocol):
+    """The calls of who keeps the quotas of namespaces; they fail as those of `Kube`."""
+
+    async def list_all(self, resource: Resource, *, metadata_only: bool = False) -> Listing:
+        """Give every object of ours, in chunks under the hood."""
+
+    async def get(self, resource: Resource, key: Key) -> Document | None:
+        """Give one object as it stands now, or None where there is none."""
+
+    async def create(self, resource: Resource, body: Document) -> Document:
+        """Make one object, and give its metadata; raises `AlreadyExists` when the name is taken."""
+
+    async def replace(self, resource: Resource, body: Document) -> Document:
+        """Write an object, unless it is no longer at the resourceVersion of `body`."""
+
+    async def delete(self, resource: Resource, key: Key, uid: str | None = None) -> None:
+        """Delete one object, that very one where `uid` is given; one that is gone is no error."""

@@ -82,8 +82,8 @@ class Watch:
             for namespace, position in positions.items():
                 streams.create_task(self.follow(namespace, position))
 
-    async def follow(self, namespace: str, position: str) -> None:
-        """Follow one namespace from its position; the empty one is all of them."""
+    async def follow(self, namespace: str, position: str | None) -> None:
+        """Follow one namespace from its position, or from a list; the empty one is all of them."""
         await self._follow(_Place(namespace, position))
 
     async def _follow(self, place: _Place) -> None:
