@@ -189,10 +189,11 @@ async def test_what_happened_while_the_operator_was_away_is_made_up_for(
 
 
 async def test_the_builds_of_a_namespace_are_counted(tenant: Tenant, operators: Operators) -> None:
+    await builds_count(tenant)
     await operators.begin(**SETTING)
     tenant.label()
     await tenant.has(USUAL)
-    await counted(tenant)
+    tenant.kubectl("wait", "--for=jsonpath={.status.used.pods}=0", "quota/buildstate")
 
     async with kubelet(tenant.api):
         for name in ("first", "second"):
@@ -204,14 +205,20 @@ async def test_the_builds_of_a_namespace_are_counted(tenant: Tenant, operators: 
             assert_sound(await wait_for(tenant.api, name, "COMPLETE"), FORWARD)
 
 
-async def counted(tenant: Tenant) -> None:
-    """Wait until builds are counted: the quota controller looks for new kinds every 30 s."""
+async def builds_count(tenant: Tenant) -> None:
+    """Wait until a new quota counts builds: its controller looks for new kinds every 30 s."""
     async with asyncio.timeout(3 * PATIENCE):
-        while True:
-            (quota,) = await tenant.api.every("resourcequotas")
-            if USUAL.keys() <= quota.get("status", {}).get("used", {}).keys():
-                return
-            await asyncio.sleep(0.1)
+        while "buildstates" not in await used_of_a_new_quota(tenant):
+            await asyncio.sleep(1)
+
+
+async def used_of_a_new_quota(tenant: Tenant) -> str:
+    """What a quota of builds says that was just made."""
+    tenant.kubectl("create", "quota", "probe", "--hard=pods=9,count/buildstates.buildstate.dev=9")
+    tenant.kubectl("wait", "--for=jsonpath={.status.used.pods}=0", "quota/probe")
+    (quota,) = await tenant.api.every("resourcequotas")
+    tenant.kubectl("delete", "quota", "probe")
+    return str(quota["status"]["used"])
 
 
 async def test_without_the_setting_no_namespace_is_looked_at(
