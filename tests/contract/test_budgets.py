@@ -208,7 +208,7 @@ async def test_the_builds_of_a_namespace_are_counted(tenant: Tenant, operators: 
 async def builds_count(tenant: Tenant) -> None:
     """Wait until a new quota counts builds: its controller looks for new kinds every 30 s."""
     async with asyncio.timeout(3 * PATIENCE):
-        while "buildstates" not in await used_of_a_new_quota(tenant):
+        while "buildstates" not in await used_of_a_new_quota(tenant):  # noqa: ASYNC110
             await asyncio.sleep(1)
 
 
