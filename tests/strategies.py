@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from buildstate.domain.phases import BuildPhase
 from buildstate.domain.states import (
+    ArtifactRecord,
     BuildState,
     Condition,
     DependencyState,
@@ -75,6 +76,17 @@ states = st.builds(
             st.builds(HeldVolume, name=words, uid=texts, size=texts), max_size=2
         ).map(tuple),
     ),
+    artifacts=st.lists(
+        st.builds(
+            ArtifactRecord,
+            name=texts,
+            path=texts,
+            size=counts,
+            sha256=st.just("ab" * 32),
+            time=times,
+        ),
+        max_size=3,
+    ).map(tuple),
     workspace_claim=st.none() | st.just("demo-workspace"),
     metadata=free_maps,
     start_time=st.none() | times,

@@ -7,6 +7,8 @@ target, a request, a Pod that ended) is news to it.
 """
 
 import itertools
+import json
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -19,6 +21,7 @@ from buildstate.domain.captures import CONDITION
 from buildstate.domain.checkpoints import CheckpointKind, CheckpointRef, CheckpointTrigger, name_of
 from buildstate.domain.conditions import summarise
 from buildstate.domain.errors import ErrorCategory
+from buildstate.domain.findings import Finding, Lack
 from buildstate.domain.neighbours import Neighbour
 from buildstate.domain.observed import (
     Damaged,
@@ -34,6 +37,7 @@ from buildstate.domain.observed import (
 from buildstate.domain.phases import WORK_PHASES, BuildPhase, BuildStatus
 from buildstate.domain.specs import (
     Action,
+    Artifact,
     BuildSpec,
     CheckpointPolicy,
     Dependency,
@@ -46,6 +50,7 @@ from buildstate.domain.specs import (
     Workspace,
 )
 from buildstate.domain.states import (
+    ArtifactRecord,
     BuildState,
     Condition,
     Failure,
@@ -123,6 +128,10 @@ class ABuild:
     def with_workspace(self, **fields: Any) -> "ABuild":
         """Share a volume, of one gigabyte unless something else is said."""
         return self.wanting(workspace=Workspace(**(fields or {"size": "1Gi"})))
+
+    def declaring(self, *artifacts: Artifact) -> "ABuild":
+        """Have to leave those artifacts behind."""
+        return self.wanting(artifacts=artifacts)
 
     def restarting(self, *, then: OnExhausted = OnExhausted.STOP, **fields: Any) -> "ABuild":
         """Leave ERROR by itself."""
@@ -243,6 +252,10 @@ class ABuild:
     def archived(self) -> "ABuild":
         """Have been put away."""
         return replace(self, state=replace(self.known, status=BuildStatus.ARCHIVED))
+
+    def having_left(self, *products: ArtifactRecord) -> "ABuild":
+        """Have left those artifacts behind."""
+        return replace(self, state=replace(self.known, artifacts=products))
 
     def with_refs(self, *refs: CheckpointRef) -> "ABuild":
         """Have those checkpoints."""
@@ -484,3 +497,28 @@ def every_work(**fields: Any) -> PhasesWork:
     """The same work in each phase."""
     work = some_work(**fields)
     return PhasesWork(setup=work, build=work, test=work, cleanup=work)
+
+
+def an_artifact(name: str = "app", phase: BuildPhase = BuildPhase.BUILD, **fields: Any) -> Artifact:
+    """What a phase must leave behind, at `dist/<name>` unless something else is said."""
+    return Artifact(**{"name": name, "phase": phase, "path": f"dist/{name}", **fields})
+
+
+def a_product(
+    name: str = "app", phase: BuildPhase = BuildPhase.BUILD, **fields: Any
+) -> ArtifactRecord:
+    """What a phase has left behind."""
+    plain: dict[str, Any] = {"path": f"dist/{name}", "size": 7, "sha256": "ab" * 32, "time": NOW}
+    return ArtifactRecord(**{**plain, **fields, "name": name, "phase": phase})
+
+
+def a_report(*found: Finding) -> str:
+    """What our reporter says of that."""
+    listed = [
+        one.value if isinstance(one, Lack) else [one.size, _short(one.sha256)] for one in found
+    ]
+    return json.dumps({"v": 1, "found": listed}, separators=(",", ":"))
+
+
+def _short(digest: str) -> str:
+    return b64encode(bytes.fromhex(digest)).decode().rstrip("=")

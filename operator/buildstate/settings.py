@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from buildstate.domain import budgets
+from buildstate.kube.reporters import DEFAULT_IMAGE
 
 PREFIX = "BUILDSTATE_"
 
@@ -49,6 +50,10 @@ class Settings(BaseModel):
     """Namespace of the index of what is kept in ConfigMaps: the operator's own."""
     erase_seconds: Annotated[float, Field(ge=0, le=86400)] = 600
     """Seconds after which a deleted build is let go although its store could not be erased."""
+    reporter_image: Annotated[str, Field(max_length=512)] = DEFAULT_IMAGE.name
+    """Image of the containers that measure artifacts: the operator's own."""
+    reporter_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
+    """When that image is pulled."""
 
     quota: Annotated[Mapping[str, str] | None, BeforeValidator(_size)] = None
     """Size of the ResourceQuota of namespaces that are labelled for one, as JSON, where they name

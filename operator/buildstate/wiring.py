@@ -32,6 +32,7 @@ from buildstate.handlers.lifecycle import Prime
 from buildstate.kube.client import KubeClient
 from buildstate.kube.connections import Connection, connect
 from buildstate.kube.ports import Clock, KeepingKube, Key, Resource
+from buildstate.kube.reporters import Image
 from buildstate.kube.traces import Request, tracing
 from buildstate.kube.watches import Positions, Watch
 from buildstate.kube.wires import Wire
@@ -202,12 +203,11 @@ def _managers(
     outbox: EventOutbox,
 ) -> tuple[StateManager, Archives]:
     clock, validator = surroundings.clock, StateValidator(metrics.validated)
+    settings = surroundings.settings
     observer, reporter = Observer(cache, kube, validator), Reporter(metrics, outbox)
     resources = ResourceStateManager(kube, cache, clock, reporter)
     handler = RecoveryHandler(vaults, resources, clock, surroundings.entropy, metrics.checkpoints)
-    archives = Archives(
-        observer, cache, vaults, handler, clock, surroundings.settings.erase_seconds
-    )
+    archives = Archives(observer, cache, vaults, handler, clock, settings.erase_seconds)
     manager = StateManager(
         observer=observer,
         transition_manager=TransitionManager(kube, cache, observer, validator, reporter),
@@ -218,6 +218,7 @@ def _managers(
         cache=cache,
         clock=clock,
         told=lambda _key: None,
+        reporter_image=Image(settings.reporter_image, settings.reporter_pull_policy),
     )
     return manager, archives
 

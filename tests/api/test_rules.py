@@ -26,6 +26,7 @@ def test_every_rule_of_the_module_is_at_a_place() -> None:
         rules.ARE_RESOURCES,
         rules.REQUESTS_FIT_LIMITS,
         rules.CHECKPOINT_GOES_WITH_RESTORE,
+        rules.PATH_STAYS_INSIDE,
     }
     every = {thing for thing in vars(rules).values() if isinstance(thing, Rule)}
     every |= {*rules.WORK_IS_FROZEN, *rules.COUNTS_GROW, *rules.PASSED_GATES_STAY}
@@ -43,4 +44,5 @@ def test_a_denied_transition_says_what_is_allowed() -> None:
 
 def test_what_was_decided_upon_cannot_change() -> None:
     frozen = [rule.field_path for rule in rules.WORK_IS_FROZEN]
-    assert [".spec.phases", ".spec.workspace", ".spec.serviceAccountName"] == frozen
+    names = ["phases", "workspace", "serviceAccountName", "artifacts"]
+    assert [f".spec.{name}" for name in names] == frozen

@@ -131,6 +131,8 @@ def test_the_operator_hears_of_its_settings(render: Render) -> None:
         "BUILDSTATE_ERASE_SECONDS": "9",
         "BUILDSTATE_STORES": "/etc/buildstate/stores/stores.yaml",
         "BUILDSTATE_STORE_NAMESPACE": "buildstate-system",
+        "BUILDSTATE_REPORTER_IMAGE": "buildstate-operator:0.1.0",
+        "BUILDSTATE_REPORTER_PULL_POLICY": "IfNotPresent",
     }
 
 

@@ -76,6 +76,12 @@ class Api:
         answer = await self._ask("PATCH", path, {"spec": {"schedulingGates": []}})
         assert answer.code == 200, answer.message
 
+    async def set_pod_status(self, name: str, **status: Any) -> None:
+        """Say all of a Pod that a kubelet would."""
+        path = f"/api/v1/namespaces/{self.namespace}/pods/{name}/status"
+        answer = await self._ask("PATCH", path, {"status": status})
+        assert answer.code == 200, answer.message
+
     async def replace_pod(self, name: str) -> None:
         """Put a Pod that belongs to nobody in the place of another."""
         pods = f"/api/v1/namespaces/{self.namespace}/pods"

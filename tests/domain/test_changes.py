@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 import pytest
-from tests.worlds import CLAIM, UID, ABuild, a_build, a_ref, after
+from tests.worlds import CLAIM, UID, ABuild, a_build, a_product, a_ref, after, an_artifact
 
 from buildstate.domain import changes
 from buildstate.domain.observed import Held
@@ -86,7 +86,8 @@ def test_what_ran_when_the_build_failed_has_failed() -> None:
 
 
 def test_a_distrusted_state_keeps_where_it_stands_and_its_answers() -> None:
-    world = a_build().in_error(id="copied", workspace_claim="theirs", restarts=2)
+    left = (a_product(),)
+    world = a_build().in_error(id="copied", workspace_claim="theirs", restarts=2, artifacts=left)
     state = changes.distrust(world.known, world.moment(after(1)))
     assert (world.known.phase, world.known.sequence, world.known.recovery) == (
         state.phase,
@@ -94,6 +95,7 @@ def test_a_distrusted_state_keeps_where_it_stands_and_its_answers() -> None:
         state.recovery,
     )
     assert (UID, (), (), None) == (state.id, state.phases, state.history, state.workspace_claim)
+    assert () == state.artifacts
 
 
 # What a checkpoint holds.
@@ -134,6 +136,9 @@ def held_of(held: Held, world: ABuild) -> list[BuildPhase]:
             BEFORE.with_work(CLEANUP, image="other"), [SETUP, BUILD, TEST], id="another clean-up"
         ),
         pytest.param(BEFORE.with_workspace(size="2Gi"), [], id="another volume"),
+        pytest.param(
+            BEFORE.declaring(an_artifact(phase=TEST)), [SETUP, BUILD], id="another artifact"
+        ),
         pytest.param(BEFORE.wanting(workspace=None), [], id="no volume any more"),
         pytest.param(
             BEFORE.wanting(phases=replace(BEFORE.spec.phases, build=None)), [SETUP], id="work less"
@@ -191,6 +196,21 @@ def test_what_a_restore_had_held_is_held_again() -> None:
     restored = tuple(replace(one, result=WorkResult.RESTORED) for one in HELD.state.phases)
     again = replace(HELD, state=replace(HELD.state, phases=restored))
     assert [SETUP, BUILD, TEST] == held_of(again, BEFORE)
+
+
+def test_a_restore_keeps_what_the_phases_left_that_are_not_run_again() -> None:
+    before = BEFORE.declaring(an_artifact("lib", SETUP), an_artifact("app", BUILD))
+    left = (a_product("lib", SETUP), a_product("app", BUILD))
+    held = before.in_phase(TEST).having_left(*left).held()
+    now = before.wanting(artifacts=before.spec.artifacts[:1]).in_error()
+    assert left == restored(before.in_error(), held).artifacts
+    assert left[:1] == restored(now, held).artifacts
+
+
+def test_a_restart_keeps_nothing_that_was_left() -> None:
+    world = BEFORE.in_error(artifacts=(a_product(),))
+    state = changes.restart(world.known, world.moment(), RecoveryState(), "RestartRequested")
+    assert () == state.artifacts
 
 
 def restored(world: ABuild, held: Held = HELD) -> BuildState:

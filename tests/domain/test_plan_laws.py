@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from tests.stores_of_worlds import KeptStore
 from tests.strategies import states
-from tests.worlds import NAME, NAMESPACE, NOW, UID, some_work
+from tests.worlds import NAME, NAMESPACE, NOW, UID, a_report, an_artifact, some_work
 
 from buildstate.api import convert
-from buildstate.domain import attempts, names, restores
+from buildstate.domain import artifacts, attempts, names, restores
 from buildstate.domain.actions import (
     Act,
     AddFinalizer,
@@ -33,12 +33,14 @@ from buildstate.domain.allocations import RIPE_AFTER
 from buildstate.domain.captures import CONDITION
 from buildstate.domain.disruptions import MAX_DISRUPTIONS
 from buildstate.domain.errors import ErrorCategory
+from buildstate.domain.findings import Finding, Found, Lack
 from buildstate.domain.observed import ENDED, Moment, Observed, PodPhase, PodView, Refusal
 from buildstate.domain.phases import BuildPhase, BuildStatus
 from buildstate.domain.plan import Plan, plan
 from buildstate.domain.quantities import parse
 from buildstate.domain.specs import (
     Action,
+    Artifact,
     BuildSpec,
     CheckpointPolicy,
     DeletionPolicy,
@@ -90,6 +92,9 @@ policies = st.builds(
     backoff_seconds=st.integers(0, 20),
     on_exhausted=st.sampled_from(OnExhausted),
 )
+products = st.sampled_from(
+    [(), (), (an_artifact("lib", BuildPhase.SETUP), an_artifact("app", sha256="ab" * 32))]
+)
 keeping = st.none() | st.builds(
     CheckpointPolicy,
     on_transition=st.booleans(),
@@ -105,6 +110,12 @@ reallocations = st.builds(
     ResourcePolicy,
     memory_growth=st.builds(MemoryGrowth, maximum=st.sampled_from([None, "64Mi", "100Mi", "1Gi"])),
     schedule_timeout_seconds=st.integers(1, 60),
+)
+GOOD = Found(7, "ab" * 32)
+SOME: tuple[Finding, ...] = (GOOD, Found(0, "cd" * 32), Lack.ABSENT)
+findings_at_random = st.sampled_from(SOME)
+reports = st.just("hello") | st.lists(findings_at_random, max_size=2).map(
+    lambda found: a_report(*found)
 )
 
 
@@ -127,6 +138,7 @@ class World:
         self.store = KeptStore()
         self.is_finalized = False
         self.done: set[tuple[int, BuildPhase]] = set()
+        self.asked: dict[str, int] = {}
 
     def observed(self) -> Observed:
         """The picture that the plan decides upon; a refusal counts only for the Pod it was for."""
@@ -220,6 +232,10 @@ class World:
                 one.result for one in state.phases if one.phase is not state.phase
             }
         ended = {one.phase for one in state.phases if one.result.is_done}
+        # In ERROR something else may be declared, and a clean-up of what failed asks for none.
+        if state.phase not in (BuildPhase.INIT, BuildPhase.ERROR) and state.failure is None:
+            asked = {one.name for one in self.spec.artifacts if one.phase in ended}
+            assert asked == {one.name for one in state.artifacts}, "what is done left something"
         self.done |= {(state.epoch, phase) for phase in ended - {BuildPhase.CLEANUP}}
 
     def hold_the_laws_of_resources(self) -> None:
@@ -270,6 +286,7 @@ class World:
             assert {self.state.workspace_claim} == self.claims, "a Pod needs its claim"
         self.refused = None
         self.made += 1
+        self.asked[name] = len(artifacts.declared(self.spec, self.state.phase))
         self.pods[name] = PodView(
             name=name,
             uid=f"pod-{self.made}",
@@ -295,12 +312,14 @@ class World:
         self.generation += 1
 
     def end_pods(self, phase: PodPhase, *, only_deleting: bool = False, **fields: Any) -> None:
-        """Let what lives end."""
+        """Let what lives end, with all that it should leave behind unless something is said."""
         for pod in tuple(self.pods.values()):
             if pod.deleting:
                 self.departed = self.pods.pop(pod.name)
             elif pod.is_live and not only_deleting:
-                self.pods[pod.name] = replace(pod, phase=phase, waiting="", **fields)
+                report = a_report(*[GOOD] * self.asked[pod.name])
+                plain = {"phase": phase, "waiting": "", "report": report}
+                self.pods[pod.name] = replace(pod, **{**plain, **fields})
 
     def lose_pods(self, *, is_seen: bool) -> None:
         """Let all Pods be gone at once, which the operator may have seen."""
@@ -317,6 +336,7 @@ class Builds(RuleBasedStateMachine):
     @initialize(
         phases=phases_works,
         workspace=workspaces,
+        declared=products,
         recovery=policies,
         checkpoints=keeping,
         resources=reallocations,
@@ -329,6 +349,7 @@ class Builds(RuleBasedStateMachine):
         *,
         phases: PhasesWork,
         workspace: Workspace | None,
+        declared: tuple[Artifact, ...],
         recovery: RecoveryPolicy,
         checkpoints: CheckpointPolicy | None,
         resources: ResourcePolicy,
@@ -342,6 +363,7 @@ class Builds(RuleBasedStateMachine):
                 suspend=suspend,
                 phases=phases,
                 workspace=workspace,
+                artifacts=declared,
                 recovery=recovery,
                 checkpoints=checkpoints,
                 resources=resources,
@@ -416,6 +438,14 @@ class Builds(RuleBasedStateMachine):
         self.world.settle()
 
     @precondition(lambda self: self.world.live())
+    @rule(phase=st.sampled_from(sorted(ENDED)), said=reports)
+    def a_pod_ends_with_other_artifacts_than_were_asked_for(
+        self, phase: PodPhase, said: str
+    ) -> None:
+        self.world.end_pods(phase, report=said)
+        self.world.settle()
+
+    @precondition(lambda self: self.world.live())
     @rule()
     def a_pod_fails_and_the_operator_sees_it(self) -> None:
         self.world.end_pods(PodPhase.FAILED)
@@ -459,7 +489,7 @@ class Builds(RuleBasedStateMachine):
             "resources": reallocations,
         }
         if current in (BuildPhase.INIT, BuildPhase.ERROR):
-            changes |= {"phases": phases_works, "workspace": workspaces}
+            changes |= {"phases": phases_works, "workspace": workspaces, "artifacts": products}
         name = data.draw(st.sampled_from(sorted(changes)))
         self.world.change(**{name: data.draw(changes[name])})
 

@@ -2,7 +2,18 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.worlds import CLAIM, NAME, NAMESPACE, NOW, UID, ABuild, a_build, a_pod_document
+from tests.worlds import (
+    CLAIM,
+    NAME,
+    NAMESPACE,
+    NOW,
+    UID,
+    ABuild,
+    a_build,
+    a_pod_document,
+    a_product,
+    an_artifact,
+)
 
 from buildstate.domain.observed import PodPhase, PodView
 from buildstate.domain.phases import BuildPhase
@@ -22,6 +33,14 @@ OWNER = {
     "blockOwnerDeletion": False,
 }
 MINIMAL = a_build().with_work(command=()).in_phase(BuildPhase.SETUP)
+WATCHED = (
+    a_build()
+    .with_work(resources=WorkResources(limits={"memory": "1Gi"}))
+    .with_workspace()
+    .declaring(an_artifact("lib", BuildPhase.SETUP), an_artifact("app"))
+    .in_phase(BuildPhase.BUILD)
+    .having_left(a_product("lib", BuildPhase.SETUP))
+)
 FULL = (
     a_build()
     .with_work(
@@ -142,7 +161,7 @@ def test_a_claim_that_exists_is_mounted_as_it_is_named() -> None:
     assert expected == pod_of(world)["spec"]["volumes"][1]
 
 
-@pytest.mark.parametrize("world", [MINIMAL, FULL], ids=["minimal", "full"])
+@pytest.mark.parametrize("world", [MINIMAL, FULL, WATCHED], ids=["minimal", "full", "watched"])
 def test_every_pod_is_restricted(world: ABuild) -> None:
     assert_restricted(pod_of(world)["spec"])
 
@@ -150,14 +169,14 @@ def test_every_pod_is_restricted(world: ABuild) -> None:
 def assert_restricted(spec: Document) -> None:
     """Hold a Pod against the fields that Pod Security *restricted* looks at."""
     assert not {"hostNetwork", "hostPID", "hostIPC", "hostUsers"} & spec.keys()
-    assert not {"initContainers", "ephemeralContainers"} & spec.keys()
+    assert "ephemeralContainers" not in spec
     assert spec["securityContext"]["runAsNonRoot"] is True
     assert spec["securityContext"]["runAsUser"] > 0
     assert {"type": "RuntimeDefault"} == spec["securityContext"]["seccompProfile"]
     assert not {"sysctls", "seLinuxOptions", "windowsOptions"} & spec["securityContext"].keys()
     kinds = {kind for volume in spec["volumes"] for kind in volume if kind != "name"}
     assert kinds <= {"emptyDir", "persistentVolumeClaim"}
-    for container in spec["containers"]:
+    for container in (*spec.get("initContainers", ()), *spec["containers"]):
         context = container["securityContext"]
         assert context["allowPrivilegeEscalation"] is False
         assert {"drop": ["ALL"]} == context["capabilities"]

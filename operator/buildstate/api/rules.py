@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pydantic.config import JsonDict
 
 from buildstate.domain.names import MAX_BUILD_NAME
-from buildstate.domain.phases import WAY, BuildPhase, rank
+from buildstate.domain.phases import WAY, WORK_PHASES, BuildPhase, rank
 from buildstate.domain.transitions import VALID_TRANSITIONS, requestable
 
 
@@ -72,7 +72,7 @@ _NEW_REQUEST = (
     "(!has(oldSelf.spec.request) || oldSelf.spec.request.id != self.spec.request.id)"
 )
 _LEAVING = "['Restart', 'Restore', 'Cleanup']"
-_FROZEN = ("phases", "workspace", "serviceAccountName")
+_FROZEN = ("phases", "workspace", "serviceAccountName", "artifacts")
 # What a checkpoint holds was held against the work as it was then.
 _GOES_ON = "(has(self.status.phases) && self.status.phases.exists(one, one.result == 'Restored'))"
 
@@ -236,6 +236,18 @@ PASSED_GATES_STAY = (
     _keeps_gates("change or go", "oldSelf.spec.dependencies", "self.spec.dependencies"),
     _keeps_gates("be added", "self.spec.dependencies", "oldSelf.spec.dependencies"),
 )
+_LACKS_WORK = "has(self.spec.artifacts) && self.spec.artifacts.exists(one, " + " || ".join(
+    f"one.phase == '{phase}' && !(has(self.spec.phases) && has(self.spec.phases.{phase.lower()}))"
+    for phase in WORK_PHASES
+)
+ARTIFACTS_HAVE_WORK = Rule(
+    rule=f"!({_LACKS_WORK}))",
+    message=(
+        "an artifact is what the work of its phase leaves behind, and one of spec.artifacts names "
+        "a phase without work; name another phase, or give it work in spec.phases"
+    ),
+    field_path=".spec.artifacts",
+)
 NAME_FITS_A_LABEL = Rule(
     rule=f"size(self.metadata.name) <= {MAX_BUILD_NAME}",
     message=(
@@ -259,12 +271,21 @@ ROOT_RULES: tuple[Rule, ...] = (
     LEAVES_ERROR_FOR_SOMETHING,
     COMPLETE_IS_FINAL,
     ARCHIVED_WHEN_ENDED,
+    ARTIFACTS_HAVE_WORK,
 )
 
 CHECKPOINT_GOES_WITH_RESTORE = Rule(
     rule="!has(self.checkpoint) || self.action == 'Restore'",
     message="checkpoint goes with the action Restore",
     field_path=".checkpoint",
+)
+PATH_STAYS_INSIDE = Rule(
+    rule=(
+        "(!self.path.startsWith('/') || self.path.startsWith('/workspace/')) && "
+        "!self.path.matches('(^|/)[.][.](/|$)')"
+    ),
+    message="path is one below /workspace, without '..' in it; for example dist/app.tar",
+    field_path=".path",
 )
 ONE_VOLUME = Rule(
     rule="has(self.size) != has(self.claimName)",

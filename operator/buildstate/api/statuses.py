@@ -19,6 +19,7 @@ from buildstate.domain.errors import ErrorCategory
 from buildstate.domain.phases import BuildPhase, BuildStatus
 from buildstate.domain.specs import Action
 from buildstate.domain.states import (
+    MAX_ARTIFACTS,
     MAX_AVOIDED,
     MAX_CHECKPOINTS,
     MAX_DEPENDENCIES,
@@ -74,6 +75,23 @@ class PhaseRecord(Model):
     """Since when no node has room for the Pod; absent where one has."""
 
 
+class ArtifactRecord(Model):
+    """One file that a phase left behind, as it was when the phase ended."""
+
+    name: Annotated[str, Field(max_length=63)]
+    """Name of the artifact."""
+    phase: BuildPhase
+    """Phase that left it behind."""
+    path: Annotated[str, Field(max_length=512)]
+    """Path of the file below /workspace."""
+    size: Count
+    """Size in bytes."""
+    sha256: Annotated[str, Field(max_length=64)]
+    """SHA-256 of its content, in hexadecimal."""
+    time: Time
+    """When it was recorded."""
+
+
 class Transition(Model):
     """One transition that was taken."""
 
@@ -97,7 +115,8 @@ class Failure(Model):
     phase: BuildPhase
     """Phase in which it failed."""
     reason: Reason
-    """What the Pod or the API server called it, such as Error, OOMKilled or DeadlineExceeded."""
+    """What the Pod or the API server called it, such as Error, OOMKilled or DeadlineExceeded, or
+    what is wrong with an artifact."""
     message: Text = ""
     """Tail of the container's termination message or log, or what the API server said."""
     attempt: Count = 0
@@ -270,6 +289,11 @@ class BuildStatusModel(Model):
         ),
     ] = ()
     """Work of the phases in the present run."""
+    artifacts: Annotated[
+        tuple[ArtifactRecord, ...],
+        Field(max_length=MAX_ARTIFACTS, json_schema_extra={"x-kubernetes-list-type": "atomic"}),
+    ] = ()
+    """What the phases of the present run left behind, in the order of the phases."""
     history: Annotated[
         tuple[Transition, ...],
         Field(max_length=MAX_HISTORY, json_schema_extra={"x-kubernetes-list-type": "atomic"}),

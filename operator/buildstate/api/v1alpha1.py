@@ -20,7 +20,7 @@ from buildstate.api.fields import (
     validated_by,
 )
 from buildstate.api.statuses import BuildStatusModel
-from buildstate.domain.phases import WAY, BuildPhase
+from buildstate.domain.phases import WAY, WORK_PHASES, BuildPhase
 from buildstate.domain.specs import (
     Action,
     DeletionPolicy,
@@ -29,6 +29,7 @@ from buildstate.domain.specs import (
     WhenUnavailable,
 )
 from buildstate.domain.states import (
+    MAX_ARTIFACTS,
     MAX_DEPENDENCIES,
     MAX_FULL_EVERY,
     MAX_KEPT,
@@ -146,6 +147,25 @@ class PhasesWork(Model):
     """Work of CLEANUP."""
 
 
+class Artifact(Model):
+    """A file that a phase must have left in the workspace when its work has succeeded."""
+
+    model_config = ConfigDict(json_schema_extra=validated_by(rules.PATH_STAYS_INSIDE))
+
+    name: Annotated[str, Field(min_length=1, max_length=63, pattern=NAME)]
+    """Name of the artifact, one of its own in the build."""
+    phase: Annotated[
+        BuildPhase,
+        WithJsonSchema({"type": "string", "enum": [one.value for one in WORK_PHASES]}),
+    ]
+    """Phase that leaves it behind; one that has work."""
+    path: Annotated[str, Field(min_length=1, max_length=512, pattern=r"^[^\x00]+$")]
+    """Path of the file below /workspace, written with or without that. A link is followed as long
+    as it leads to a file in the workspace."""
+    sha256: Annotated[str, Field(max_length=64, pattern=r"^[0-9a-f]{64}$")] | None = None
+    """SHA-256 that the file must have, in hexadecimal. Without it any content is fine."""
+
+
 class Workspace(Model):
     """Volume that the phases share, mounted at /workspace: a new claim, or one that exists."""
 
@@ -244,6 +264,18 @@ class BuildSpec(Model):
     """Volume that the phases share. Without it each Pod has an empty /workspace of its own."""
     resources: ResourcePolicy = ResourcePolicy()
     """What is done where resources are not enough."""
+    artifacts: Annotated[
+        tuple[Artifact, ...],
+        Field(
+            max_length=MAX_ARTIFACTS,
+            json_schema_extra={
+                "x-kubernetes-list-type": "map",
+                "x-kubernetes-list-map-keys": ["name"],
+            },
+        ),
+    ] = ()
+    """Files that the phases must leave behind. They are measured when the work of their phase has
+    succeeded, and again before each later phase where the build has a workspace."""
     checkpoints: CheckpointPolicy | None = None
     """When checkpoints are taken and where they are stored; none by themselves without it."""
     recovery: RecoveryPolicy = RecoveryPolicy()

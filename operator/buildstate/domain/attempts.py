@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from buildstate.domain import changes, growths
+from buildstate.domain import artifacts, changes, growths
 from buildstate.domain.disruptions import MAX_DISRUPTIONS, avoided
 from buildstate.domain.observed import Moment, PodView
 from buildstate.domain.outcomes import UNSCHEDULABLE, UNSTARTABLE, Outcome
@@ -24,9 +24,10 @@ def conclude(
     state: BuildState, outcome: Outcome, pod: PodView, work: PhaseWork, moment: Moment
 ) -> BuildState:
     """Write down how the attempt that `pod` was has ended, and commit to the next one, if any."""
-    record = state.record
+    record, outcome = state.record, artifacts.hold(outcome, pod, state, moment)
     if outcome.succeeded or record is None:
-        return changes.finish(state, WorkResult.SUCCEEDED, moment.now)
+        with_artifacts = artifacts.kept(state, outcome.artifacts)
+        return changes.finish(with_artifacts, WorkResult.SUCCEEDED, moment.now)
     prepared = _prepared(record, outcome, pod, work, moment)
     if prepared is None:
         return changes.fail(state, _failure(state, outcome, work, moment), moment)

@@ -3,13 +3,14 @@
 from dataclasses import replace
 from datetime import datetime
 
-from buildstate.domain import names
+from buildstate.domain import artifacts, names
 from buildstate.domain.errors import ErrorCategory
 from buildstate.domain.observed import Held, Moment
 from buildstate.domain.phases import WORK_PHASES, BuildPhase, BuildStatus
 from buildstate.domain.specs import BuildSpec, PhaseWork
 from buildstate.domain.states import (
     MAX_HISTORY,
+    ArtifactRecord,
     BuildState,
     Failure,
     PhaseRecord,
@@ -44,6 +45,7 @@ def begin_from(held: Held, moment: Moment) -> BuildState:
         sequence=lost.sequence,
         epoch=lost.epoch + 1,
         phases=_restored(held, moment.spec),
+        artifacts=_restored_artifacts(held, moment.spec),
         last_request=lost.last_request,
         recovery=replace(lost.recovery, checkpoint=held.ref.name),
         failure=lost.failure,
@@ -82,7 +84,8 @@ def _begin_work(state: BuildState, moment: Moment) -> BuildState:
         return state
     # CLEANUP may be entered a second time, and its work may be gone by then.
     others = tuple(known for known in state.phases if known.phase is not state.phase)
-    fresh = replace(state, phases=others)
+    left = tuple(known for known in state.artifacts if known.phase is not state.phase)
+    fresh = replace(state, phases=others, artifacts=left)
     return attempt(fresh, moment) if moment.spec.work(state.phase) else fresh
 
 
@@ -115,6 +118,7 @@ def distrust(state: BuildState, moment: Moment) -> BuildState:
         status=BuildStatus.PENDING,
         attempt=0,
         phases=(),
+        artifacts=(),
         history=(),
         recovery=replace(state.recovery, checkpoint="", epoch=0),
         checkpoints=(),
@@ -165,7 +169,7 @@ def abort(state: BuildState, moment: Moment, message: str) -> BuildState:
 def restart(state: BuildState, moment: Moment, recovery: RecoveryState, reason: str) -> BuildState:
     """Leave ERROR for INIT: a new run, which holds nothing of the one before but its history."""
     afresh = replace(recovery, checkpoint="", epoch=state.epoch + 1)
-    return _begin_anew(replace(state, phases=(), recovery=afresh), moment, reason)
+    return _begin_anew(replace(state, phases=(), artifacts=(), recovery=afresh), moment, reason)
 
 
 def restore(
@@ -175,6 +179,7 @@ def restore(
     known = replace(
         state,
         phases=_restored(held, moment.spec),
+        artifacts=_restored_artifacts(held, moment.spec),
         recovery=replace(
             recovery,
             checkpoint=held.ref.name,
@@ -197,11 +202,16 @@ def _restored(held: Held, spec: BuildSpec) -> tuple[PhaseRecord, ...]:
     return tuple(replace(record, result=WorkResult.RESTORED) for record in records)
 
 
+def _restored_artifacts(held: Held, spec: BuildSpec) -> tuple[ArtifactRecord, ...]:
+    phases = tuple(record.phase for record in held_records(held, spec))
+    return artifacts.of_phases(held.state.artifacts, phases)
+
+
 def held_records(held: Held, spec: BuildSpec) -> tuple[PhaseRecord, ...]:
     """Give the phases, in their order, that need not be run again under `spec`.
 
-    A phase counts only if its work is the same as it was then, and so is all before it. CLEANUP
-    gives back what the run took, so it is held only by a run that was complete.
+    A phase counts only if its work and its artifacts are the same as they were then, and so is all
+    before it. CLEANUP gives back what the run took, so it is held only by a run that was complete.
     """
     if held.spec.workspace != spec.workspace:
         return ()
@@ -212,17 +222,18 @@ def held_records(held: Held, spec: BuildSpec) -> tuple[PhaseRecord, ...]:
         is_held = record is not None and record.result.is_done
         if spec.work(phase) is None and held.spec.work(phase) is None:
             continue
-        if not is_held or not _is_same(held.spec.work(phase), spec.work(phase)):
+        if not is_held or not _is_same(held.spec, spec, phase):
             break
         records += [record] if record else []
     return tuple(records)
 
 
-def _is_same(before: PhaseWork | None, after: PhaseWork | None) -> bool:
+def _is_same(old: BuildSpec, new: BuildSpec, phase: BuildPhase) -> bool:
     """Say whether two works do the same; how long and how often they may try does not matter."""
+    before, after = old.work(phase), new.work(phase)
     if before is None or after is None:
         return before is after
-    return _deed(before) == _deed(after)
+    return _deed(before) == _deed(after) and artifacts.are_same(old, new, phase)
 
 
 def _deed(work: PhaseWork) -> tuple[object, ...]:

@@ -34,11 +34,13 @@ GATED = "SchedulingGated"
 class PodView:
     """The little that matters of one Pod of ours.
 
-    `started` is when a kubelet took it. `waiting` is the reason why its container has not begun,
-    `exit_code` is None until it ended. `queue` is Kueue's queue that it stands in, empty for none.
+    `started` is when a kubelet took it, `turn` when the latest of its containers ended that is not
+    the last. `waiting` is the reason why its container has not begun, `exit_code` is None until it
+    ended. `queue` is Kueue's queue that it stands in, empty for none.
     `requests` and `limits` are those of the whole Pod, as the cluster counts them.
     `disruption` says who ends it for no fault of its own, in the words of its condition
-    DisruptionTarget.
+    DisruptionTarget. `verification` and `report` are what our own containers
+    said of the artifacts of earlier phases, and of those of this one.
     """
 
     name: str
@@ -47,6 +49,7 @@ class PodView:
     phase: PodPhase
     created: datetime
     started: datetime | None = None
+    turn: datetime | None = None
     deleting: bool = False
     waiting: str = ""
     queue: str = ""
@@ -57,6 +60,8 @@ class PodView:
     limits: Mapping[str, str] = field(default_factory=dict)
     node: str = ""
     disruption: str = ""
+    verification: str = ""
+    report: str = ""
 
     @property
     def is_live(self) -> bool:

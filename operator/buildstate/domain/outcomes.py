@@ -7,7 +7,7 @@ from buildstate.domain import disruptions
 from buildstate.domain.errors import ErrorCategory
 from buildstate.domain.observed import PodPhase, PodView
 from buildstate.domain.specs import PhaseWork, ResourcePolicy
-from buildstate.domain.states import PhaseRecord
+from buildstate.domain.states import ArtifactRecord, PhaseRecord
 
 UNSTARTABLE = frozenset(
     {
@@ -36,7 +36,7 @@ KUBELET_SLACK = timedelta(seconds=5)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How one attempt ended.
+    """How one attempt ended, and with which artifacts.
 
     `is_disruption` says that it was for no fault of its own, `is_final` that none after it helps.
     """
@@ -48,6 +48,7 @@ class Outcome:
     is_disruption: bool = False
     is_final: bool = False
     category: ErrorCategory = ErrorCategory.PHASE_FAILED
+    artifacts: tuple[ArtifactRecord, ...] = ()
 
 
 def judge(
@@ -100,8 +101,8 @@ def start_limit(pod: PodView, record: PhaseRecord) -> datetime | None:
     """Give the time at which a container that cannot start has failed; None if it may start."""
     if pod.waiting not in UNSTARTABLE:
         return None
-    # Time that it waited for a node does not count.
-    return max(record.attempt_time, pod.started or pod.created) + START_GRACE
+    # Time that it waited for a node does not count, nor that of the container before it.
+    return max(record.attempt_time, pod.turn or pod.started or pod.created) + START_GRACE
 
 
 def _began(pod: PodView, record: PhaseRecord) -> datetime | None:

@@ -99,7 +99,7 @@ def _begin(moment: Moment) -> Plan:
     # What is complete needs nothing any more, whatever is gone.
     is_over = held is not None and held.state.phase is BuildPhase.COMPLETE
     if held is None or (given.obstacle and not is_over):
-        state = replace(state, phases=(), failure=recovery_failure(state, given))
+        state = replace(state, phases=(), artifacts=(), failure=recovery_failure(state, given))
     return Plan(state=summarise(state, moment))
 
 

@@ -102,6 +102,16 @@ class Workspace:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Artifact:
+    """A file that a phase must have left in the workspace when it ends."""
+
+    name: str
+    phase: BuildPhase
+    path: str
+    sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RecoveryPolicy:
     """How often, how fast and how a build leaves ERROR by itself."""
 
@@ -169,6 +179,7 @@ class BuildSpec:
     service_account_name: str | None = None
     workspace: Workspace | None = None
     resources: ResourcePolicy = ResourcePolicy()
+    artifacts: tuple[Artifact, ...] = ()
     checkpoints: CheckpointPolicy | None = None
     recovery: RecoveryPolicy = RecoveryPolicy()
     request: Request | None = None

@@ -13,6 +13,9 @@ from buildstate.domain.specs import Action
 MAX_HISTORY = 32
 """How many transitions the status keeps; older ones fall out of the ring."""
 
+MAX_ARTIFACTS = 32
+"""How many artifacts a build may declare: what is found of them fits one termination message."""
+
 MAX_TEXT = 1024
 """How many characters a message may have."""
 
@@ -90,6 +93,18 @@ class PhaseRecord:
     def spared(self) -> int:
         """How many of the attempts do not count for the backoff limit."""
         return self.retry.growths + self.retry.disruptions if self.retry else 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArtifactRecord:
+    """A file that a phase left behind, as it was when the phase ended; `size` is in bytes."""
+
+    name: str
+    phase: BuildPhase
+    path: str
+    size: int
+    sha256: str
+    time: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,6 +234,7 @@ class BuildState:
     epoch: int = 0
     attempt: int = 0
     phases: tuple[PhaseRecord, ...] = ()
+    artifacts: tuple[ArtifactRecord, ...] = ()
     history: tuple[Transition, ...] = ()
     last_request: RequestResult | None = None
     recovery: RecoveryState = RecoveryState()

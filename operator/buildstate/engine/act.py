@@ -22,6 +22,7 @@ from buildstate.engine.caches import Cache
 from buildstate.kube import claims, pods
 from buildstate.kube.owners import owner_of
 from buildstate.kube.ports import Document, Key, Kube, Resource
+from buildstate.kube.reporters import DEFAULT_IMAGE, Image
 
 
 class Keeper(Protocol):
@@ -35,7 +36,12 @@ class Keeper(Protocol):
 
 
 async def act(
-    acts: Sequence[Act], observed: Observed, kube: Kube, cache: Cache, keeper: Keeper
+    acts: Sequence[Act],
+    observed: Observed,
+    kube: Kube,
+    cache: Cache,
+    keeper: Keeper,
+    image: Image = DEFAULT_IMAGE,
 ) -> Refusal | None:
     """Do the acts in their order; give what the API server refused, after which nothing is done.
 
@@ -43,7 +49,7 @@ async def act(
     """
     try:
         for wanted in acts:
-            await _do(wanted, observed, kube, cache, keeper)
+            await _do(wanted, observed, kube, cache, keeper, image)
     except QuotaExceeded as error:
         return Refusal(reason="QuotaExceeded", message=str(error), is_permanent=False)
     except Permanent as error:
@@ -51,10 +57,12 @@ async def act(
     return None
 
 
-async def _do(wanted: Act, observed: Observed, kube: Kube, cache: Cache, keeper: Keeper) -> None:
+async def _do(
+    wanted: Act, observed: Observed, kube: Kube, cache: Cache, keeper: Keeper, image: Image
+) -> None:
     match wanted:
         case CreatePod():
-            await _create_pod(observed, kube, cache)
+            await _create_pod(observed, kube, cache, image)
         case CreateClaim():
             await _create_claim(wanted, observed, kube, cache)
         case DeletePod():
@@ -99,12 +107,13 @@ async def _create_claim(wanted: CreateClaim, observed: Observed, kube: Kube, cac
     cache.put_volume(observed.uid, observed.state.epoch, claims.volume(found, size))
 
 
-async def _create_pod(observed: Observed, kube: Kube, cache: Cache) -> None:
+async def _create_pod(observed: Observed, kube: Kube, cache: Cache, image: Image) -> None:
     state = observed.state
     work = observed.spec.work(state.phase) if state else None
     assert state is not None
     assert work is not None
-    pod = await _create(Resource.PODS, pods.manifest(observed, state, work), observed, kube)
+    body = pods.manifest(observed, state, work, image)
+    pod = await _create(Resource.PODS, body, observed, kube)
     owned = pods.owned(pod)
     if owned is not None:
         # The answer has no status: what the watch says of the same version tells more.

@@ -19,6 +19,7 @@ from buildstate.engine.recoveries import RecoveryHandler
 from buildstate.engine.reports import Reporter
 from buildstate.engine.validators import StateValidator
 from buildstate.kube.ports import Clock, Document, Key, Kube, Resource
+from buildstate.kube.reporters import DEFAULT_IMAGE, Image
 
 logger = logging.getLogger(__name__)
 
@@ -101,6 +102,7 @@ class StateManager:
     cache: Cache
     clock: Clock
     told: Callable[[Key], None]
+    reporter_image: Image = DEFAULT_IMAGE
 
     async def load(self, key: Key) -> Observed | None:
         """Give the build with its validated state, its Pods, and the checkpoint that is due."""
@@ -160,7 +162,7 @@ class StateManager:
         """Do the acts; say whether the API server's answer changes what is to be written."""
         if not acts or observed.state is None:
             return False
-        refusal = await act(acts, observed, self.kube, self.cache, self.keeper)
+        refusal = await act(acts, observed, self.kube, self.cache, self.keeper, self.reporter_image)
         if refusal is None:
             self.resource_manager.corrected(acts, observed)
         key = Key(observed.namespace, observed.name)

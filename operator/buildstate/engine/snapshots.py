@@ -27,7 +27,7 @@ def content(
         "spec": source["spec"],
         "state": kept,
         "dependencies": {one["name"]: one for one in document["dependencies"]},
-        "artifacts": [],
+        "artifacts": document["artifacts"],
         "resources": {
             "claims": [{"name": name, "uid": uid} for name, uid in claims.items()],
             "pods": [

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from buildstate.domain import growths, names
+from buildstate.domain import artifacts, growths, names
 from buildstate.domain.observed import GATED, Observed, PodPhase, PodView
 from buildstate.domain.outcomes import UNSCHEDULABLE
 from buildstate.domain.specs import PhaseWork, WorkResources, Workspace
@@ -17,8 +17,11 @@ from buildstate.domain.states import BuildState, PhaseRecord
 from buildstate.kube.footprints import footprint
 from buildstate.kube.owners import owner_of, owner_reference
 from buildstate.kube.ports import Key
+from buildstate.kube.reporters import DEFAULT_IMAGE, REPORTER, VERIFIER, Image, container
 
 Document = dict[str, Any]
+States = Mapping[str, Mapping[str, Any]]
+"""The states of our containers, in the order in which they run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +38,17 @@ USER = 65532
 GRACE_SECONDS = 10
 MAX_MESSAGE = 4096
 
+_OURS = (VERIFIER, CONTAINER, REPORTER)
+_NOT_ITS_TURN = (None, "ContainerCreating", "PodInitializing")
 
-def manifest(observed: Observed, state: BuildState, work: PhaseWork) -> Document:
-    """Give the Pod of the attempt that `state` commits to."""
+
+def manifest(
+    observed: Observed, state: BuildState, work: PhaseWork, image: Image = DEFAULT_IMAGE
+) -> Document:
+    """Give the Pod of the attempt that `state` commits to; `image` is that of our reporter."""
+    spec = _pod_spec(observed, state, work, image)
+    # Whose log is shown to who names none.
+    main = {"kubectl.kubernetes.io/default-container": CONTAINER}
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -52,13 +63,14 @@ def manifest(observed: Observed, state: BuildState, work: PhaseWork) -> Document
                 names.ATTEMPT_LABEL: str(state.attempt),
                 **observed.queue_labels,
             },
+            **({"annotations": main} if "initContainers" in spec else {}),
             "ownerReferences": [owner_reference(observed)],
         },
-        "spec": _pod_spec(observed, state, work),
+        "spec": spec,
     }
 
 
-def _pod_spec(observed: Observed, state: BuildState, work: PhaseWork) -> Document:
+def _pod_spec(observed: Observed, state: BuildState, work: PhaseWork, image: Image) -> Document:
     optional = {
         "activeDeadlineSeconds": work.timeout_seconds,
         "serviceAccountName": observed.spec.service_account_name,
@@ -77,7 +89,7 @@ def _pod_spec(observed: Observed, state: BuildState, work: PhaseWork) -> Documen
             "fsGroupChangePolicy": "OnRootMismatch",
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "containers": [_container(work, growths.needed(work, state.record))],
+        **_containers(observed, state, work, image),
         "volumes": [
             {"name": "tmp", "emptyDir": {}},
             {"name": "workspace", **_volume(observed.spec.workspace, state.workspace_claim)},
@@ -94,6 +106,20 @@ def _affinity(record: PhaseRecord | None) -> Document | None:
     fields = [{"key": "metadata.name", "operator": "NotIn", "values": [node]} for node in nodes]
     term = {"weight": 100, "preference": {"matchFields": fields}}
     return {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [term]}}
+
+
+def _containers(observed: Observed, state: BuildState, work: PhaseWork, image: Image) -> Document:
+    """Give the work, and beside it what looks after its artifacts, one after the other."""
+    before = artifacts.earlier(observed.spec, state)
+    after = artifacts.declared(observed.spec, state.phase)
+    own = _container(work, growths.needed(work, state.record))
+    in_order = [
+        *([container(VERIFIER, before, image, own)] if before else ()),
+        own,
+        *([container(REPORTER, after, image, own)] if after else ()),
+    ]
+    first = {"initContainers": in_order[:-1]} if len(in_order) > 1 else {}
+    return {**first, "containers": in_order[-1:]}
 
 
 def _container(work: PhaseWork, resources: WorkResources) -> Document:
@@ -156,8 +182,8 @@ def owned(pod: Mapping[str, Any]) -> OwnedPod | None:
 def view(pod: Mapping[str, Any]) -> PodView:
     """Give the little of a Pod that the plan needs."""
     metadata, status = pod["metadata"], pod.get("status") or {}
-    container = _own_container(status).get("state") or {}
-    ended, waiting = container.get("terminated") or {}, container.get("waiting") or {}
+    states = _own_states(status)
+    ended, waiting = _ended(states), _waiting(states)
     told = {one.get("type"): one for one in status.get("conditions") or ()}
     unscheduled = _unscheduled(pod, told)
     disruption = _true(told, "DisruptionTarget")
@@ -169,6 +195,7 @@ def view(pod: Mapping[str, Any]) -> PodView:
         phase=PodPhase(status.get("phase") or PodPhase.PENDING),
         created=datetime.fromisoformat(metadata["creationTimestamp"]),
         started=_time(status.get("startTime")),
+        turn=_turn(states),
         deleting="deletionTimestamp" in metadata,
         waiting=waiting.get("reason") or unscheduled.get("reason") or "",
         queue=(metadata.get("labels") or {}).get(names.QUEUE_LABEL, ""),
@@ -179,17 +206,49 @@ def view(pod: Mapping[str, Any]) -> PodView:
         limits=footprint(pod, "limits"),
         node=(pod.get("spec") or {}).get("nodeName") or "",
         disruption=disruption.get("reason") or "",
+        verification=_said(states, VERIFIER),
+        report=_said(states, REPORTER),
     )
+
+
+def _said(states: States, name: str) -> str:
+    ended = states.get(name, {}).get("terminated") or {}
+    return (ended.get("message") or "")[:MAX_MESSAGE]
+
+
+def _turn(states: States) -> datetime | None:
+    if len(states) < 2:
+        return None  # Nearly every Pod: its only container waits for no other one.
+    ends = ((state.get("terminated") or {}).get("finishedAt") for state in states.values())
+    return max(filter(None, map(_time, ends)), default=None)
 
 
 def _time(text: str | None) -> datetime | None:
     return datetime.fromisoformat(text) if text else None
 
 
-def _own_container(status: Mapping[str, Any]) -> Mapping[str, Any]:
-    # Others may stand beside it, put there by an admission webhook.
-    statuses = status.get("containerStatuses") or ()
-    return next((one for one in statuses if one["name"] == CONTAINER), {})
+def _own_states(status: Mapping[str, Any]) -> States:
+    # Others may stand beside ours, put there by an admission webhook.
+    known = {
+        one["name"]: one.get("state") or {}
+        for kind in ("initContainerStatuses", "containerStatuses")
+        for one in status.get(kind) or ()
+    }
+    return {name: known[name] for name in _OURS if name in known}
+
+
+def _ended(states: States) -> Mapping[str, Any]:
+    """Give the end of the first that failed, or else that of the work."""
+    ends = {name: state.get("terminated") or {} for name, state in states.items()}
+    failed = (end for end in ends.values() if end.get("exitCode"))
+    return next(failed, ends.get(CONTAINER, {}))
+
+
+def _waiting(states: States) -> Mapping[str, Any]:
+    """Give what the first waits for that cannot begin, or else what the work does."""
+    waits = {name: state.get("waiting") or {} for name, state in states.items()}
+    stuck = (wait for wait in waits.values() if wait.get("reason") not in _NOT_ITS_TURN)
+    return next(stuck, waits.get(CONTAINER, {}))
 
 
 def _unscheduled(pod: Mapping[str, Any], told: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -1,0 +1,153 @@
+"""What the phases must leave behind, and whether what was found is that."""
+
+from dataclasses import dataclass, replace
+
+from buildstate.domain import findings
+from buildstate.domain.findings import Finding, Found, Lack
+from buildstate.domain.observed import Moment, PodView
+from buildstate.domain.outcomes import Outcome
+from buildstate.domain.phases import WORK_PHASES, BuildPhase
+from buildstate.domain.specs import Artifact, BuildSpec
+from buildstate.domain.states import ArtifactRecord, BuildState
+
+ROOT = "/workspace"
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """One file that must be at a path below the workspace, and the digest that it must have.
+
+    `origin` says who knows the digest, for whoever reads that it is another one.
+    """
+
+    name: str
+    phase: BuildPhase
+    path: str
+    sha256: str | None
+    origin: str
+
+
+def declared(spec: BuildSpec, phase: BuildPhase) -> tuple[Wish, ...]:
+    """Give the files that the work of `phase` must leave in the workspace, in a fixed order."""
+    return tuple(
+        Wish(one.name, phase, below_root(one.path), one.sha256, "was declared")
+        for one in spec.artifacts
+        if one.phase is phase
+    )
+
+
+def earlier(spec: BuildSpec, state: BuildState) -> tuple[Wish, ...]:
+    """Give the files of earlier phases that must be as they were before the present one works.
+
+    Without a workspace they went with their Pod. What cleans up after a failure asks for none.
+    """
+    if spec.workspace is None or state.failure is not None:
+        return ()
+    latest = {
+        below_root(record.path): record
+        for record in state.artifacts
+        if _is_before(record.phase, state.phase)
+    }
+    return tuple(
+        Wish(record.name, record.phase, path, record.sha256, "was recorded")
+        for path, record in latest.items()
+    )
+
+
+def below_root(path: str) -> str:
+    """Give `path` as it is below the workspace, whichever way it was written."""
+    names = path.removeprefix(f"{ROOT}/").split("/")
+    return "/".join(name for name in names if name not in ("", "."))
+
+
+def _is_before(one: BuildPhase, other: BuildPhase) -> bool:
+    return other in WORK_PHASES and WORK_PHASES.index(one) < WORK_PHASES.index(other)
+
+
+def hold(outcome: Outcome, pod: PodView, state: BuildState, moment: Moment) -> Outcome:
+    """Give how the attempt ended, with what it was asked to leave behind taken into account."""
+    spec = moment.spec
+    wishes = declared(spec, state.phase)
+    if outcome.succeeded:
+        return _measured(outcome, pod, wishes, moment) if wishes else outcome
+    if outcome.is_disruption:
+        return outcome
+    said = ((pod.verification, earlier(spec, state)), (pod.report, wishes))
+    refusals = (_refusal(findings.parse(text, len(asked)), asked) for text, asked in said)
+    return next((refusal for refusal in refusals if refusal is not None), outcome)
+
+
+def _measured(outcome: Outcome, pod: PodView, wishes: tuple[Wish, ...], moment: Moment) -> Outcome:
+    found = findings.parse(pod.report, len(wishes))
+    if found is None:
+        return Outcome(
+            succeeded=False,
+            reason="ArtifactUnreported",
+            message=f"the report on the artifacts cannot be read: {pod.report!r}",
+        )
+    records = tuple(
+        ArtifactRecord(
+            name=wish.name,
+            phase=wish.phase,
+            path=wish.path,
+            size=one.size,
+            sha256=one.sha256,
+            time=moment.now,
+        )
+        for wish, one in zip(wishes, found, strict=True)
+        if isinstance(one, Found)
+    )
+    return _refusal(found, wishes) or replace(outcome, artifacts=records)
+
+
+def _refusal(found: tuple[Finding, ...] | None, wishes: tuple[Wish, ...]) -> Outcome | None:
+    """Give the failure that the first artifact is which is not as it must be; None if all are."""
+    pairs = zip(found or (), wishes, strict=bool(found))
+    faults = [fault for one, wish in pairs if (fault := _fault(one, wish)) is not None]
+    if not faults:
+        return None
+    message = "; ".join(fault.message for fault in faults)
+    return replace(faults[0], message=message)
+
+
+def _fault(found: Finding, wish: Wish) -> Outcome | None:
+    what = f"artifact {wish.name} of {wish.phase}"
+    place = repr(f"{ROOT}/{wish.path}")
+    if isinstance(found, Lack):
+        return Outcome(
+            succeeded=False,
+            reason="ArtifactMissing",
+            message=f"{what} is missing: {place} {found.words}",
+        )
+    if wish.sha256 in (None, found.sha256):
+        return None
+    return Outcome(
+        succeeded=False,
+        reason="ArtifactMismatch",
+        message=(
+            f"{what} is another one: {place} has sha256 {found.sha256}, "
+            f"and {wish.sha256} {wish.origin}"
+        ),
+    )
+
+
+def kept(state: BuildState, fresh: tuple[ArtifactRecord, ...]) -> BuildState:
+    """Give `state` with the artifacts of the present phase in the place of any of before."""
+    others = tuple(one for one in state.artifacts if one.phase is not state.phase)
+    return replace(state, artifacts=(*others, *fresh)) if fresh or state.artifacts else state
+
+
+def of_phases(
+    records: tuple[ArtifactRecord, ...], phases: tuple[BuildPhase, ...]
+) -> tuple[ArtifactRecord, ...]:
+    """Give the artifacts that those phases left behind."""
+    return tuple(record for record in records if record.phase in phases)
+
+
+def are_same(before: BuildSpec, after: BuildSpec, phase: BuildPhase) -> bool:
+    """Say whether the same artifacts are declared of `phase`."""
+    return _of(before, phase) == _of(after, phase)
+
+
+def _of(spec: BuildSpec, phase: BuildPhase) -> tuple[Artifact, ...]:
+    return tuple(one for one in spec.artifacts if one.phase is phase)

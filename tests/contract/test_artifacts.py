@@ -1,0 +1,255 @@
+"""Artifacts on a real API server: the laws of their declaration, and what is made of reports."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from tests.contract.apis import Api, Document
+from tests.contract.operators import (
+    FORWARD,
+    FOUR,
+    PATIENCE,
+    WORK,
+    Operators,
+    assert_sound,
+    name_of,
+    phase_of,
+    wait_for,
+)
+from tests.worlds import a_report
+
+from buildstate.domain.findings import Finding, Found, Lack
+
+pytestmark = pytest.mark.contract
+
+APP = {"name": "app", "phase": "BUILD", "path": "dist/app"}
+DIGEST, OTHER = "ab" * 32, "cd" * 32
+GOOD, ALTERED = Found(7, DIGEST), Found(7, OTHER)
+PHASES = {"build": WORK}
+SHARED = {"workspace": {"claimName": "theirs"}}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({}, id="a relative path"),
+        pytest.param({"path": "/workspace/dist/app"}, id="an absolute path"),
+        pytest.param({"path": "-rf a'b\"c\nd\u00fc\U0001f600$(x)"}, id="an odd path"),
+        pytest.param({"path": "...//a..b/.."[:-3]}, id="dots that lead nowhere"),
+        pytest.param({"path": "x" * 512}, id="a long path"),
+        pytest.param({"sha256": DIGEST}, id="a digest"),
+    ],
+)
+async def test_what_may_be_declared(api: Api, change: dict[str, Any]) -> None:
+    answer = await api.create("fine", {"phases": PHASES, "artifacts": [{**APP, **change}]})
+    assert 201 == answer.code, answer.message
+    assert {**APP, **change} == answer.document["spec"]["artifacts"][0]
+
+
+@pytest.mark.parametrize(
+    ("artifacts", "says"),
+    [
+        pytest.param([{**APP, "path": "/etc/passwd"}], "below /workspace", id="elsewhere"),
+        pytest.param([{**APP, "path": "/workspace-of/a"}], "below /workspace", id="nearly"),
+        pytest.param([{**APP, "path": ".."}], "without '..'", id="out"),
+        pytest.param([{**APP, "path": "a/../../b"}], "without '..'", id="out on a detour"),
+        pytest.param([{**APP, "path": "/workspace/.."}], "without '..'", id="out at the end"),
+        pytest.param([{**APP, "path": "a\x00b"}], "should match", id="a null"),
+        pytest.param([{**APP, "path": ""}], "at least 1 chars", id="no path"),
+        pytest.param([{**APP, "path": "x" * 513}], "may not be more than 512", id="too long"),
+        pytest.param([{**APP, "path": None}], "path: Required", id="without a path"),
+        pytest.param([{**APP, "phase": "INIT"}], "Unsupported value", id="of no work"),
+        pytest.param([{**APP, "phase": "TEST"}], "a phase without work", id="of idle TEST"),
+        pytest.param([{**APP, "sha256": "ab"}], "should match", id="a short digest"),
+        pytest.param([{**APP, "sha256": "AB" * 32}], "should match", id="a loud digest"),
+        pytest.param([{**APP, "name": "App"}], "should match", id="a loud name"),
+        pytest.param([APP, APP], "Duplicate value", id="twice"),
+        pytest.param(
+            [{**APP, "name": f"a{number}"} for number in range(33)],
+            "must have at most 32 items",
+            id="too many",
+        ),
+        pytest.param([{**APP, "mode": "0644"}], "unknown field", id="an unknown field"),
+    ],
+)
+async def test_what_may_not_be_declared(
+    api: Api, artifacts: list[dict[str, Any]], says: str
+) -> None:
+    answer = await api.create("bad", {"phases": PHASES, "artifacts": artifacts})
+    assert answer.code in (400, 422), answer.document
+    assert says in answer.message
+
+
+async def test_artifacts_are_frozen_like_the_work(api: Api) -> None:
+    await api.create("frozen", {"phases": FOUR, "artifacts": [APP]})
+    codes = []
+    for number, phase in enumerate(("INIT", "SETUP", "ERROR")):
+        await api.set_status("frozen", phase=phase)
+        change = {"artifacts": [{**APP, "path": f"other-{number}"}]}
+        codes.append((await api.patch("frozen", {"spec": change})).code)
+    assert [200, 422, 200] == codes
+
+
+async def declared(api: Api, name: str, **spec: Any) -> None:
+    """Make a build that declares artifacts."""
+    created = await api.create(name, {"phases": FOUR, "artifacts": [APP], **spec})
+    assert 201 == created.code, created.message
+
+
+async def ended(api: Api, phase: str, **said: tuple[int, str]) -> Document:
+    """Wait for the Pod of that phase, and end it."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            live = [pod for pod in await api.pods("Pending") if phase_of(pod) == phase]
+            if live:
+                break
+            await asyncio.sleep(0.02)
+    [pod] = live
+    spec = pod["spec"]
+    failed = any(code for code, _ in said.values())
+    kinds = {"initContainerStatuses": "initContainers", "containerStatuses": "containers"}
+    statuses = {
+        kind: [_status(one["name"], *said.get(one["name"], (0, ""))) for one in spec.get(key, ())]
+        for kind, key in kinds.items()
+    }
+    end = "Failed" if failed else "Succeeded"
+    await api.set_pod_status(name_of(pod), phase=end, **statuses)
+    return pod
+
+
+def _status(name: str, code: int, message: str) -> Document:
+    ended = {"exitCode": code, "reason": "Error" if code else "Completed", "message": message}
+    common = {"name": name, "image": "i", "imageID": "i", "ready": False, "restartCount": 0}
+    return {**common, "state": {"terminated": ended}}
+
+
+def told(*found: Finding) -> tuple[int, str]:
+    """What a container of ours leaves behind."""
+    return int(any(one != GOOD for one in found)), a_report(*found)
+
+
+def containers(pod: Document) -> list[str]:
+    """The containers of a Pod in the order in which they run."""
+    spec = pod["spec"]
+    return [one["name"] for one in (*spec.get("initContainers", ()), *spec["containers"])]
+
+
+async def test_what_is_left_is_recorded_and_looked_at_before_each_later_phase(
+    api: Api, operators: Operators
+) -> None:
+    await operators.begin(BUILDSTATE_REPORTER_IMAGE="registry.example/reporter:1")
+    await declared(api, "made", **SHARED)
+
+    pods = [
+        await ended(api, "SETUP"),
+        await ended(api, "BUILD", report=told(GOOD)),
+        await ended(api, "TEST", verify=told(GOOD)),
+        await ended(api, "CLEANUP", verify=told(GOOD)),
+    ]
+    build = await wait_for(api, "made", "COMPLETE")
+
+    assert_sound(build, FORWARD)
+    assert [["work"], ["work", "report"], ["verify", "work"], ["verify", "work"]] == [
+        containers(pod) for pod in pods
+    ]
+    assert "registry.example/reporter:1" == pods[1]["spec"]["containers"][0]["image"]
+    recorded = build["status"]["artifacts"]
+    expected = {"name": "app", "phase": "BUILD", "path": "dist/app", "size": 7, "sha256": DIGEST}
+    assert [expected] == [{key: one[key] for key in expected} for one in recorded]
+    assert [] == operators.tracebacks()
+
+
+FAULTS = {
+    "absent": (told(Lack.ABSENT), "ArtifactMissing", "'/workspace/dist/app' does not exist"),
+    "a directory": (told(Lack.DIRECTORY), "ArtifactMissing", "is a directory, not a file"),
+    "no report": ((0, ""), "ArtifactUnreported", "cannot be read: ''"),
+    "a hostile report": ((0, '{"v":1,"found":[[7,"x"]]}'), "ArtifactUnreported", "cannot be"),
+    "a report of too many": ((0, a_report(GOOD, GOOD)), "ArtifactUnreported", "cannot be"),
+    "killed": ((137, ""), "Error", ""),
+}
+
+
+@pytest.mark.parametrize(("said", "reason", "says"), FAULTS.values(), ids=FAULTS)
+async def test_what_is_not_left_fails_the_phase(
+    api: Api, operators: Operators, said: tuple[int, str], reason: str, says: str
+) -> None:
+    await operators.begin()
+    await declared(api, "unmade", phases={**FOUR, "setup": {**WORK, "backoffLimit": 0}})
+    await ended(api, "SETUP")
+    await ended(api, "BUILD", report=said)
+
+    build = await wait_for(api, "unmade", "ERROR")
+
+    failure = build["status"]["failure"]
+    assert ("PhaseFailed", "BUILD", reason) == tuple(
+        failure[key] for key in ("category", "phase", "reason")
+    )
+    assert says in failure["message"]
+    assert [] == build["status"]["artifacts"]
+
+
+async def test_the_work_that_fails_says_so_beside_a_reporter(
+    api: Api, operators: Operators
+) -> None:
+    await operators.begin()
+    await declared(api, "bad")
+    await ended(api, "SETUP")
+    await ended(api, "BUILD", work=(3, "no luck"))
+
+    failure = (await wait_for(api, "bad", "ERROR"))["status"]["failure"]
+
+    assert ("Error", "no luck", 3) == (failure["reason"], failure["message"], failure["exitCode"])
+
+
+async def test_another_digest_than_was_declared_is_tried_again_and_fails(
+    api: Api, operators: Operators
+) -> None:
+    await operators.begin()
+    work = {"build": {**WORK, "backoffLimit": 1}}
+    await declared(api, "other", phases=work, artifacts=[{**APP, "sha256": DIGEST}])
+    pods = [await ended(api, "BUILD", report=told(ALTERED)) for _ in range(2)]
+
+    build = await wait_for(api, "other", "ERROR")
+
+    assert 2 == len({name_of(pod) for pod in pods})
+    failure = build["status"]["failure"]
+    assert ("ArtifactMismatch", 2) == (failure["reason"], failure["attempt"])
+    assert f"has sha256 {OTHER}, and {DIGEST} was declared" in failure["message"]
+
+
+@pytest.mark.parametrize(
+    ("found", "reason"), [(ALTERED, "ArtifactMismatch"), (Lack.ABSENT, "ArtifactMissing")]
+)
+async def test_what_was_altered_since_fails_the_later_phase_before_its_work(
+    api: Api, operators: Operators, found: Finding, reason: str
+) -> None:
+    await operators.begin()
+    await declared(api, "altered", **SHARED)
+    await ended(api, "SETUP")
+    await ended(api, "BUILD", report=told(GOOD))
+    await ended(api, "TEST", verify=(1, a_report(found)))
+
+    build = await wait_for(api, "altered", "ERROR")
+
+    failure = build["status"]["failure"]
+    assert ("TEST", reason) == (failure["phase"], failure["reason"])
+    assert "artifact app of BUILD" in failure["message"]
+
+
+async def test_a_restored_phase_keeps_its_artifacts_which_are_looked_at_before_work_goes_on(
+    api: Api, operators: Operators
+) -> None:
+    await operators.begin()
+    policies = {"checkpoints": {}, "recovery": {"strategy": "Resume", "backoffSeconds": 0}}
+    await declared(api, "resumed", **policies)
+    await ended(api, "SETUP")
+    await ended(api, "BUILD", report=told(GOOD))
+    await ended(api, "TEST", work=(1, "no luck"))
+    again = await ended(api, "TEST")
+
+    build = await wait_for(api, "resumed", "CLEANUP")
+
+    # Without a workspace of its own nothing is left to look at.
+    assert ["work"] == containers(again)
+    assert ["Restored", "Restored"] == [one["result"] for one in build["status"]["phases"][:2]]
+    assert ["app"] == [one["name"] for one in build["status"]["artifacts"]]
