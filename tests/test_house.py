@@ -211,6 +211,8 @@ def reasons() -> set[str]:
 GIVING = {
     # call: the place of the reason among its arguments
     "Situation": 1,
+    "Grievance": 0,
+    "_tell": 1,
     "enter": 3,
     "restart": 3,
     "restore": 4,

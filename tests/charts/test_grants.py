@@ -1,6 +1,7 @@
 """No role of the chart holds more than it should."""
 
 from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 import pytest
@@ -20,8 +21,11 @@ OPERATOR = {
     "/persistentvolumeclaims": {"get", "create", "delete"},
     "/events": {"create"},
     "/namespaces": {"get"},
+    "/resourcequotas": {"get", "list", "watch", "create"},
+    "/resourcequotas=buildstate": {"update", "delete"},
     "/configmaps": {"get", "list", "create", "update", "delete"},
 }
+EVERYWHERE = {**OPERATOR, "/namespaces": {"get", "list", "watch"}}
 READ = {"get", "list", "watch"}
 WRITE = {"create", "update", "patch", "delete", "deletecollection"}
 PEOPLE = {
@@ -36,13 +40,13 @@ SCOPES = {"everywhere": (), "two namespaces": ('watchNamespaces=["red","blue"]',
 
 
 def rules(role: dict[str, Any]) -> dict[str, set[str]]:
-    """The verbs of a role by group and resource."""
-    return {
-        f"{group}/{resource}": set(rule["verbs"])
-        for rule in role["rules"]
-        for group in rule["apiGroups"]
-        for resource in rule["resources"]
-    }
+    """The verbs of a role by group and resource, and by the name where it is for one only."""
+    held: dict[str, set[str]] = {}
+    for rule in role["rules"]:
+        names = [f"={name}" for name in rule.get("resourceNames", ())] or [""]
+        for group, resource, name in product(rule["apiGroups"], rule["resources"], names):
+            held.setdefault(f"{group}/{resource}{name}", set()).update(rule["verbs"])
+    return held
 
 
 @pytest.mark.parametrize("scope", SCOPES.values(), ids=SCOPES.keys())
@@ -67,7 +71,21 @@ def test_the_operator_holds_exactly_what_it_needs(scope: tuple[str, ...], render
         if kind in ("Role", "ClusterRole") and name.endswith("buildstate")
     }
     assert roles
-    assert all(held == OPERATOR for held in roles.values())
+    expected = OPERATOR if scope else EVERYWHERE
+    assert all(held == expected for held in roles.values())
+
+
+@pytest.mark.parametrize("scope", SCOPES.values(), ids=SCOPES.keys())
+def test_without_quotas_of_its_own_it_may_not_write_any(
+    scope: tuple[str, ...], render: Render
+) -> None:
+    objects = render("quota.enabled=false", *scope)
+    for (kind, name), one in objects.items():
+        if kind in ("Role", "ClusterRole") and name.endswith("buildstate"):
+            held = rules(one)
+            assert "/resourcequotas=buildstate" not in held
+            assert not WRITE & held.get("/resourcequotas", set())
+            assert held["/namespaces"] == {"get"}
 
 
 def test_a_list_of_namespaces_leaves_nothing_cluster_wide(render: Render) -> None:
@@ -90,7 +108,8 @@ def test_the_index_of_the_configmap_store_is_all_that_is_open_beside_the_list(
 def test_without_a_configmap_store_no_configmap_is_touched(render: Render) -> None:
     values = ('stores={"default":"d","list":[{"name":"d","kind":"Volume","claimName":"c"}]}',)
     held = {name: verbs for name, verbs in OPERATOR.items() if name != "/configmaps"}
-    assert rules(render(*values)["ClusterRole", "buildstate"]) == held
+    everywhere = {name: verbs for name, verbs in EVERYWHERE.items() if name != "/configmaps"}
+    assert rules(render(*values)["ClusterRole", "buildstate"]) == everywhere
     listed = render(*values, 'watchNamespaces=["red"]')
     assert rules(listed["Role", "red/buildstate"]) == held
     assert ("Role", "buildstate-store") not in listed

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 import clusters
-from buildstate.settings import PREFIX, Settings
+from buildstate.settings import PREFIX, Settings, settings_of
 from buildstate.stores.registries import stores_of
 from clusters.commands import CommandFailed, run
 
@@ -133,7 +133,29 @@ def test_the_operator_hears_of_its_settings(render: Render) -> None:
         "BUILDSTATE_STORE_NAMESPACE": "buildstate-system",
         "BUILDSTATE_REPORTER_IMAGE": "buildstate-operator:0.1.0",
         "BUILDSTATE_REPORTER_PULL_POLICY": "IfNotPresent",
+        "BUILDSTATE_QUOTA": '{"count/buildstates.buildstate.dev":"100","pods":"20"}',
     }
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ((), {"count/buildstates.buildstate.dev": "100", "pods": "20"}),
+        (('quota.hard={"pods":null,"count/buildstates.buildstate.dev":null}',), {}),
+        (
+            ('quota.hard={"pods":1000000,"requests.cpu":"500m"}',),
+            {"count/buildstates.buildstate.dev": "100", "pods": "1000000", "requests.cpu": "500m"},
+        ),
+        (("quota.enabled=false",), None),
+    ],
+    ids=["by default", "left to the namespaces", "more", "none"],
+)
+def test_the_size_of_quotas_is_what_the_operator_reads(
+    values: tuple[str, ...], expected: dict[str, str] | None, render: Render
+) -> None:
+    env = operator(render(*values))["containers"][0]["env"]
+    found = {one["name"]: one["value"] for one in env if one["name"] == "BUILDSTATE_QUOTA"}
+    assert expected == settings_of(found).quota
 
 
 def test_the_pod_goes_where_and_as_it_is_told(render: Render) -> None:

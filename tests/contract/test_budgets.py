@@ -3,9 +3,10 @@
 import asyncio
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
-from tests.contract.apis import Api, Document
+from tests.contract.apis import Api, Document, opened
 from tests.contract.operators import (
     FORWARD,
     PATIENCE,
@@ -19,6 +20,7 @@ from tests.contract.operators import (
 
 from clusters import Cluster
 
+EXAMPLE = Path(__file__).parents[2] / "examples" / "limited-namespace.yaml"
 pytestmark = pytest.mark.contract
 
 USUAL = {"count/buildstates.buildstate.dev": "2", "pods": "3"}
@@ -219,6 +221,28 @@ async def used_of_a_new_quota(tenant: Tenant) -> str:
     (quota,) = await tenant.api.every("resourcequotas")
     tenant.kubectl("delete", "quota", "probe")
     return str(quota["status"]["used"])
+
+
+async def test_in_the_namespace_of_the_example_a_build_that_asks_for_nothing_ends_well(
+    api_cluster: Cluster, tenant: Tenant, operators: Operators
+) -> None:
+    await builds_count(tenant)
+    await operators.begin(**SETTING)
+    api_cluster.kubectl("apply", "-f", EXAMPLE)
+    try:
+        async with opened(api_cluster, "limited") as api, kubelet(api):
+            limited = Tenant(api, api_cluster)
+            await limited.until(lambda found: "buildstate" in found)
+            limited.kubectl(
+                "wait", "--for=jsonpath={.status.used.requests\\.cpu}=0", "quota/buildstate"
+            )
+            assert 201 == (await api.create("modest", {"phases": {"build": WORK}})).code
+            assert_sound(await wait_for(api, "modest", "COMPLETE"), FORWARD)
+            (pod,) = await api.pods()
+        asked = {"cpu": "400m", "memory": "64Mi"}
+        assert asked == pod["spec"]["containers"][0]["resources"]["requests"]
+    finally:
+        api_cluster.kubectl("delete", "namespace", "limited", "--wait=false")
 
 
 async def test_without_the_setting_no_namespace_is_looked_at(
