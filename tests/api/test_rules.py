@@ -22,6 +22,7 @@ def test_every_rule_of_the_module_is_at_a_place() -> None:
         rules.FACTOR_GROWS,
         rules.MAXIMUM_IS_POSITIVE,
         rules.CLASS_GOES_WITH_SIZE,
+        rules.RELEASE_GOES_WITH_SIZE,
         rules.SIZE_IS_POSITIVE,
         rules.ARE_RESOURCES,
         rules.REQUESTS_FIT_LIMITS,

@@ -391,6 +391,11 @@ BAD_SPECS: dict[str, tuple[dict[str, Any], str]] = {
         {"workspace": {"claimName": "a", "storageClassName": "b"}},
         "storageClassName goes with size",
     ),
+    "a release of a claim of somebody else": (
+        {"workspace": {"claimName": "a", "release": "OnEnd"}},
+        "release goes with size",
+    ),
+    "an unknown release": ({"workspace": {"size": "1Gi", "release": "Now"}}, "Unsupported value"),
     "a claim of another namespace": ({"workspace": {"claimName": "ns/a"}}, "should match"),
     "a bad account": ({"serviceAccountName": "No Body"}, "should match"),
     "an unknown strategy": ({"recovery": {"strategy": "Retry"}}, "Unsupported value"),

@@ -7,7 +7,7 @@ from buildstate.domain import changes
 from buildstate.domain.observed import Held
 from buildstate.domain.phases import WORK_PHASES, BuildPhase
 from buildstate.domain.plan import plan
-from buildstate.domain.specs import EnvVar, WorkResources
+from buildstate.domain.specs import EnvVar, ReleasePolicy, WorkResources
 from buildstate.domain.states import MAX_HISTORY, BuildState, RecoveryState, WorkResult
 
 
@@ -140,6 +140,11 @@ def held_of(held: Held, world: ABuild) -> list[BuildPhase]:
             BEFORE.declaring(an_artifact(phase=TEST)), [SETUP, BUILD], id="another artifact"
         ),
         pytest.param(BEFORE.wanting(workspace=None), [], id="no volume any more"),
+        pytest.param(
+            BEFORE.with_workspace(size="1Gi", release=ReleasePolicy.ON_END),
+            [SETUP, BUILD, TEST],
+            id="given back at another time",
+        ),
         pytest.param(
             BEFORE.wanting(phases=replace(BEFORE.spec.phases, build=None)), [SETUP], id="work less"
         ),

@@ -49,6 +49,7 @@ from buildstate.domain.specs import (
     PhasesWork,
     RecoveryPolicy,
     RecoveryStrategy,
+    ReleasePolicy,
     Request,
     ResourcePolicy,
     WhenUnavailable,
@@ -84,7 +85,13 @@ works = st.builds(
 )
 some = st.none() | works
 phases_works = st.builds(PhasesWork, setup=works, build=some, test=some, cleanup=some)
-workspaces = st.sampled_from([None, Workspace(size="1Gi"), Workspace(claim_name="theirs")])
+workspaces = st.sampled_from(
+    [
+        None,
+        Workspace(claim_name="theirs"),
+        *(Workspace(size="1Gi", release=policy) for policy in ReleasePolicy),
+    ]
+)
 policies = st.builds(
     RecoveryPolicy,
     strategy=st.sampled_from(sorted(RecoveryStrategy, reverse=True)),
@@ -241,11 +248,12 @@ class World:
     def hold_the_laws_of_resources(self) -> None:
         """What is said to be held is there, and what has been there for long is said."""
         held, live = self.known.resources, {pod.uid: pod for pod in self.live()}
-        said = {pod.uid for pod in held.pods}
+        said, own = {pod.uid for pod in held.pods}, self.known.workspace_claim
         assert said <= live.keys(), "a Pod is said to be held that is gone"
         lasted = {uid for uid, pod in live.items() if pod.created + RIPE_AFTER <= self.now}
         assert lasted <= said, "a Pod that has been there for long is not said to be held"
         assert held.allocated.get("pods", "0") == str(len(said))
+        assert held.allocated.get("storage", "0") == ("1Gi" if held.volumes and own else "0")
 
     def _through_the_api_server(self, state: BuildState) -> BuildState:
         document = convert.document_of(state)

@@ -170,6 +170,11 @@ async def test_a_workspace_that_is_gone_is_said_to_be() -> None:
     assert "is gone" in await Managing(going).obstacle(WORLD, **{CLAIM: "first"})
 
 
+async def test_a_workspace_that_was_given_back_is_said_to_have_been() -> None:
+    ended = replace(WORLD, state=replace(WORLD.known, workspace_claim=None))
+    assert "given back when the build ended" in await Managing().obstacle(ended)
+
+
 async def test_another_workspace_of_the_same_name_is_another_one() -> None:
     said = await Managing(a_claim("second")).obstacle(WORLD, **{CLAIM: "first"})
     assert "is not the one" in said

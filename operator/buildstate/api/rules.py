@@ -295,6 +295,10 @@ CLASS_GOES_WITH_SIZE = Rule(
     rule="!has(self.storageClassName) || has(self.size)",
     message="storageClassName goes with size; a claim that exists has its class already",
 )
+RELEASE_GOES_WITH_SIZE = Rule(
+    rule="!has(self.release) || self.release == 'Never' || has(self.size)",
+    message="release goes with size; a claim of your own is never deleted",
+)
 SIZE_IS_POSITIVE = Rule(
     rule=(
         "!has(self.size) || !isQuantity(string(self.size)) || "

@@ -26,6 +26,7 @@ from buildstate.domain.specs import (
     DeletionPolicy,
     OnExhausted,
     RecoveryStrategy,
+    ReleasePolicy,
     WhenUnavailable,
 )
 from buildstate.domain.states import (
@@ -171,7 +172,10 @@ class Workspace(Model):
 
     model_config = ConfigDict(
         json_schema_extra=validated_by(
-            rules.ONE_VOLUME, rules.CLASS_GOES_WITH_SIZE, rules.SIZE_IS_POSITIVE
+            rules.ONE_VOLUME,
+            rules.CLASS_GOES_WITH_SIZE,
+            rules.RELEASE_GOES_WITH_SIZE,
+            rules.SIZE_IS_POSITIVE,
         ),
     )
 
@@ -181,6 +185,10 @@ class Workspace(Model):
     """StorageClass of the new claim; the cluster's default where it is not set."""
     claim_name: ObjectName | None = None
     """Name of a PersistentVolumeClaim of this namespace. It is never deleted by the operator."""
+    release: ReleasePolicy = ReleasePolicy.NEVER
+    """When a claim of the build's own is deleted, with the ended Pods that hold it. OnSuccess: in
+    COMPLETE, unless something had failed. OnEnd: in COMPLETE, and in ERROR where nothing leads out
+    of it by itself. Never: with this object. An aborted build gives it back in any case."""
 
 
 class CheckpointPolicy(Model):

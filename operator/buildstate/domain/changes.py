@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import datetime
 
-from buildstate.domain import artifacts, names
+from buildstate.domain import artifacts, names, workspaces
 from buildstate.domain.errors import ErrorCategory
 from buildstate.domain.observed import Held, Moment
 from buildstate.domain.phases import WORK_PHASES, BuildPhase, BuildStatus
@@ -213,7 +213,7 @@ def held_records(held: Held, spec: BuildSpec) -> tuple[PhaseRecord, ...]:
     A phase counts only if its work and its artifacts are the same as they were then, and so is all
     before it. CLEANUP gives back what the run took, so it is held only by a run that was complete.
     """
-    if held.spec.workspace != spec.workspace:
+    if not workspaces.is_same(held.spec.workspace, spec.workspace):
         return ()
     records: list[PhaseRecord] = []
     is_over = held.state.phase is BuildPhase.COMPLETE

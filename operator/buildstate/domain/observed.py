@@ -191,17 +191,6 @@ class Observed:
         """The Pods of this build of which something may still run."""
         return tuple(pod for pod in self.pods if pod.is_live)
 
-    def is_held(self, state: BuildState) -> bool:
-        """Say whether something of before must be gone before the build may leave ERROR."""
-        return state.is_releasing or bool(self.live_pods)
-
-    def lingering(self, state: BuildState) -> tuple[PodView, ...]:
-        """The Pods that must be gone before anything new begins.
-
-        A claim is held by every Pod that mounts it, also by one that has ended.
-        """
-        return self.pods if state.is_releasing else self.live_pods
-
     def pod_name(self, state: BuildState) -> str:
         """Name the Pod of the attempt that `state` speaks of."""
         return names.pod_name(self.name, self.uid, state.phase, state.sequence, state.attempt)

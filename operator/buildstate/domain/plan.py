@@ -37,7 +37,9 @@ from buildstate.domain.errors import ErrorCategory
 from buildstate.domain.observed import Moment, Observed, PodView, Refusal
 from buildstate.domain.phases import BuildPhase
 from buildstate.domain.recoveries import (
+    is_held,
     is_recovering,
+    is_releasing,
     leave_error,
     recovery_failure,
     recovery_time,
@@ -81,7 +83,7 @@ def plan(observed: Observed, now: datetime) -> Plan:
         state=decided if is_news else None,
         releases=_releases(observed.state, decided, moment),
         captures=_captures(due, observed.state, decided),
-        needs=_needs(decided, observed),
+        needs=_needs(decided, moment),
         wake_after=_wake_after(decided, moment),
     )
 
@@ -200,8 +202,8 @@ def _allocation_failure(state: BuildState, refusal: Refusal) -> Failure:
 
 
 def _release_claim(state: BuildState, moment: Moment) -> BuildState:
-    """An aborted build gives its own workspace back, once no Pod holds it any more."""
-    if not state.is_releasing or moment.observed.pods:
+    """A build that has ended gives its own workspace back, once no Pod holds it any more."""
+    if not is_releasing(state, moment) or moment.observed.pods:
         return state
     return replace(state, workspace_claim=None)
 
@@ -265,11 +267,13 @@ def _finalizer(moment: Moment) -> tuple[Act, ...]:
     return (AddFinalizer(),) if is_wanted else (RemoveFinalizer(),)
 
 
-def _needs(state: BuildState, observed: Observed) -> tuple[Act, ...]:
+def _needs(state: BuildState, moment: Moment) -> tuple[Act, ...]:
+    observed, releases = moment.observed, is_releasing(state, moment)
     wanted = observed.pod_name(state) if observed.wants_pod(state) else None
     strays = tuple(
-        DeletePod(pod.name, pod.uid, state.is_releasing, _is_leftover(pod, state, observed))
-        for pod in observed.lingering(state)
+        DeletePod(pod.name, pod.uid, releases, _is_leftover(pod, state, observed))
+        # A claim is held by every Pod that mounts it, also by one that has ended.
+        for pod in (observed.pods if releases else observed.live_pods)
         if pod.name != wanted and not pod.deleting
     )
     if wanted is None or observed.pod(state) is not None or observed.live_pods:
@@ -321,7 +325,7 @@ def _store_times(state: BuildState, moment: Moment) -> tuple[datetime | None, ..
 def _limits(state: BuildState, moment: Moment) -> tuple[datetime | None, ...]:
     # What waits for the end of a Pod is woken by it.
     if state.phase is BuildPhase.ERROR:
-        held = moment.spec.suspend or moment.observed.is_held(state)
+        held = moment.spec.suspend or is_held(state, moment)
         waits = is_recovering(state, moment) and not held
         return (recovery_time(state, moment),) if waits else ()
     record, work, pod = state.record, moment.spec.work(state.phase), moment.observed.pod(state)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from buildstate.domain import captures, changes, dependencies
+from buildstate.domain import captures, changes, dependencies, workspaces
 from buildstate.domain.checkpoints import CheckpointRef
 from buildstate.domain.errors import ErrorCategory
 from buildstate.domain.observed import Moment, Recoverable
@@ -27,7 +27,18 @@ def leave_error(state: BuildState, moment: Moment) -> BuildState:
 
 def is_kept(state: BuildState, moment: Moment) -> bool:
     """Say whether something must be over before the build may leave ERROR, by whatever way."""
-    return moment.observed.is_held(state) or captures.is_withheld(moment)
+    return is_held(state, moment) or captures.is_withheld(moment)
+
+
+def is_held(state: BuildState, moment: Moment) -> bool:
+    """Say whether something of before must be gone before the build may leave ERROR."""
+    return is_releasing(state, moment) or bool(moment.observed.live_pods)
+
+
+def is_releasing(state: BuildState, moment: Moment) -> bool:
+    """Say whether the build still has to give back a workspace of its own."""
+    is_over = not is_recovering(state, moment)
+    return workspaces.gives_back(state, moment.spec, is_over=is_over)
 
 
 def _asks_restore(moment: Moment) -> bool:

@@ -92,6 +92,14 @@ class PhasesWork:
     cleanup: PhaseWork | None = None
 
 
+class ReleasePolicy(StrEnum):
+    """When a build gives back a workspace of its own."""
+
+    ON_SUCCESS = "OnSuccess"
+    ON_END = "OnEnd"
+    NEVER = "Never"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workspace:
     """The volume that the phases share: a new claim of a size, or a claim that exists."""
@@ -99,6 +107,7 @@ class Workspace:
     size: str | None = None
     storage_class_name: str | None = None
     claim_name: str | None = None
+    release: ReleasePolicy = ReleasePolicy.NEVER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

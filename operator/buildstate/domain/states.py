@@ -268,12 +268,6 @@ class BuildState:
         """Say whether the build was put away: nothing happens to it any more."""
         return self.status is BuildStatus.ARCHIVED
 
-    @property
-    def is_releasing(self) -> bool:
-        """Say whether the build was aborted and still has to give back a workspace of its own."""
-        aborted = self.failure is not None and self.failure.category is ErrorCategory.ABORTED
-        return aborted and self.phase is BuildPhase.ERROR and self.workspace_claim is not None
-
     def with_record(self, record: PhaseRecord) -> "BuildState":
         """Give this state with `record` in the place of the one of the same phase."""
         others = tuple(known for known in self.phases if known.phase is not record.phase)

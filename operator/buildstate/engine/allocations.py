@@ -54,7 +54,7 @@ class ResourceStateManager:
             return ""
         found, checkpoint = await self._find_claim(observed, name), f"checkpoint {held.ref.name}"
         if found is None:
-            return f"the workspace {name}, which {checkpoint} builds upon, is gone"
+            return f"the workspace {name}, which {checkpoint} builds upon, {_end(observed)}"
         if held.claims.get(name) not in (None, found["metadata"]["uid"]):
             return f"the workspace {name} is not the one that {checkpoint} builds upon"
         return ""
@@ -109,6 +109,13 @@ class ResourceStateManager:
                 self._cache.put_pod(owned)
                 message = f"Pod {pod.name} of before is still at work"
                 raise Transient(message)
+
+
+def _end(observed: Observed) -> str:
+    workspace, state = observed.spec.workspace, observed.state
+    if workspace is None or workspace.size is None or state is None or state.workspace_claim:
+        return "is gone"
+    return "is gone: it was given back when the build ended"
 
 
 def _corrections(acts: Iterable[Act], now: datetime) -> Iterator[Notice]:
