@@ -56,6 +56,13 @@ class RecordingKube:
     async def delete(self, resource: Resource, key: Key, uid: str | None = None) -> None:
         self._called("delete", resource, key, uid)
 
+    async def resize(self, key: Key, patch: Document) -> Document:
+        self._called("resize", key, patch)
+        found = self.objects[(Resource.PODS, key)]
+        version = str(int(found["metadata"]["resourceVersion"]) + 1)
+        metadata = {**found["metadata"], "resourceVersion": version}
+        return {**found, "metadata": metadata, "spec": patch["spec"]}
+
     async def set_finalizers(self, build: Document, finalizers: list[str]) -> Document:
         self._called("finalize", key_of(build), build["metadata"]["resourceVersion"], finalizers)
         version = str(int(build["metadata"]["resourceVersion"]) + 1)

@@ -32,6 +32,7 @@ from buildstate.domain.observed import (
     PodView,
     Recoverable,
     Refusal,
+    Resize,
     Trouble,
 )
 from buildstate.domain.phases import WORK_PHASES, BuildPhase, BuildStatus
@@ -93,6 +94,7 @@ class ABuild:
     state: BuildState | None = None
     pods: tuple[PodView, ...] = ()
     departed: PodView | None = None
+    resize: Resize | None = None
     violations: tuple[Violation, ...] = ()
     refusal: Refusal | None = None
     generation: int = 1
@@ -375,6 +377,7 @@ class ABuild:
             violations=self.violations,
             pods=self.pods,
             departed=self.departed,
+            resize=self.resize,
             refusal=self.refusal,
             volumes=self.volumes,
         )

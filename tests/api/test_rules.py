@@ -1,5 +1,6 @@
 from buildstate.api import rules
 from buildstate.api.rules import ROOT_RULES, Rule
+from buildstate.api.v1alpha1 import PhasesWork, PhaseWork
 
 
 def test_a_rule_says_only_what_it_has() -> None:
@@ -43,7 +44,19 @@ def test_a_denied_transition_says_what_is_allowed() -> None:
     assert "allowed: none, it is final'" in expression
 
 
+def test_every_field_of_the_work_but_its_resources_is_frozen() -> None:
+    wires = {field.alias for field in PhaseWork.model_fields.values()} - {"resources"}
+    phases = {field.alias for field in PhasesWork.model_fields.values()}
+    for phase in phases:
+        place = f"spec.phases.{phase}"
+        (rule,) = (one.rule for one in rules.WORK_IS_FROZEN if one.field_path == f".{place}")
+        compared = {f"self.{place}.{wire} == oldSelf.{place}.{wire}" for wire in wires}
+        assert {part for part in compared if part not in rule} == set()
+        assert len(compared) == rule.count(" == oldSelf")
+
+
 def test_what_was_decided_upon_cannot_change() -> None:
     frozen = [rule.field_path for rule in rules.WORK_IS_FROZEN]
-    names = ["phases", "workspace", "serviceAccountName", "artifacts"]
+    phases = [f"phases.{name}" for name in ("setup", "build", "test", "cleanup")]
+    names = [*phases, "workspace", "serviceAccountName", "artifacts"]
     assert [f".spec.{name}" for name in names] == frozen

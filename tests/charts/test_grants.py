@@ -18,6 +18,7 @@ OPERATOR = {
     "buildstate.dev/buildstates": {"get", "list", "watch", "patch"},
     "buildstate.dev/buildstates/status": {"update"},
     "/pods": {"get", "list", "watch", "create", "delete"},
+    "/pods/resize": {"patch"},
     "/persistentvolumeclaims": {"get", "create", "delete"},
     "/events": {"create"},
     "/namespaces": {"get"},

@@ -144,6 +144,55 @@ async def test_work_is_frozen_once_the_build_has_left_init_except_in_error(
         assert all(f"cannot change while the build is in {phase}" in a.message for a in answers)
 
 
+FULL = {
+    "image": "a",
+    "command": ["b"],
+    "args": ["c"],
+    "env": [{"name": "A", "value": "d"}],
+    "workingDir": "/e",
+    "timeoutSeconds": 5,
+    "backoffLimit": 1,
+}
+OTHER: dict[str, Any] = {
+    "image": "z",
+    "command": ["z"],
+    "args": None,
+    "env": [{"name": "A", "value": "z"}],
+    "workingDir": "/z",
+    "timeoutSeconds": None,
+    "backoffLimit": 2,
+}
+
+
+@pytest.mark.parametrize("name", FULL)
+@pytest.mark.parametrize("which", ["setup", "build", "test", "cleanup"])
+async def test_each_part_of_the_work_is_frozen(api: Api, which: str, name: str) -> None:
+    build = await a_build(api, BuildPhase.BUILD, phases={which: FULL})
+
+    other = await api.patch(build, {"spec": {"phases": {which: {name: OTHER[name]}}}})
+    same = await api.patch(build, {"spec": {"phases": {which: {name: FULL[name]}}}})
+
+    assert (422, 200) == (other.code, same.code), (other.message, same.message)
+    assert "Its resources can change at any time" in other.message
+
+
+@pytest.mark.parametrize("phase", BuildPhase)
+async def test_the_resources_of_a_phase_can_change_at_any_time(api: Api, phase: BuildPhase) -> None:
+    name = await a_build(api, phase, phases={"build": WORK})
+    changes: list[dict[str, Any] | None] = [
+        {"limits": {"memory": "1Gi"}},
+        {"requests": {"cpu": "1"}, "limits": {"memory": "2Gi"}},
+        None,
+    ]
+
+    answers = [
+        await api.patch(name, {"spec": {"phases": {"build": {"resources": change}}}})
+        for change in changes
+    ]
+
+    assert [200] * len(changes) == [answer.code for answer in answers]
+
+
 async def test_work_is_frozen_in_init_once_a_checkpoint_holds_some(api: Api) -> None:
     name = await a_build(api, BuildPhase.ERROR, phases={"build": WORK})
     now = "2026-03-01T12:00:00Z"

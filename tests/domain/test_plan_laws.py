@@ -19,7 +19,7 @@ from tests.strategies import states
 from tests.worlds import NAME, NAMESPACE, NOW, UID, a_report, an_artifact, some_work
 
 from buildstate.api import convert
-from buildstate.domain import artifacts, attempts, names, restores
+from buildstate.domain import artifacts, attempts, growths, names, restores
 from buildstate.domain.actions import (
     Act,
     AddFinalizer,
@@ -28,13 +28,14 @@ from buildstate.domain.actions import (
     DeleteClaim,
     DeletePod,
     RemoveFinalizer,
+    ResizePod,
 )
 from buildstate.domain.allocations import RIPE_AFTER
 from buildstate.domain.captures import CONDITION
 from buildstate.domain.disruptions import MAX_DISRUPTIONS
 from buildstate.domain.errors import ErrorCategory
 from buildstate.domain.findings import Finding, Found, Lack
-from buildstate.domain.observed import ENDED, Moment, Observed, PodPhase, PodView, Refusal
+from buildstate.domain.observed import ENDED, Moment, Observed, PodPhase, PodView, Refusal, Resize
 from buildstate.domain.phases import BuildPhase, BuildStatus
 from buildstate.domain.plan import Plan, plan
 from buildstate.domain.quantities import parse
@@ -47,6 +48,7 @@ from buildstate.domain.specs import (
     MemoryGrowth,
     OnExhausted,
     PhasesWork,
+    PhaseWork,
     RecoveryPolicy,
     RecoveryStrategy,
     ReleasePolicy,
@@ -136,6 +138,7 @@ class World:
         self.state: BuildState | None = None
         self.pods: dict[str, PodView] = {}
         self.departed: PodView | None = None
+        self.resize: Resize | None = None
         self.claims: set[str] = set()
         self.violations: tuple[Violation, ...] = ()
         self.refusing: Refusal | None = None
@@ -160,6 +163,7 @@ class World:
             violations=self.violations,
             pods=tuple(self.pods.values()),
             departed=self.departed,
+            resize=self.resize,
             trouble=self.store.saving,
             is_outside=True,
             is_finalized=self.is_finalized,
@@ -198,7 +202,8 @@ class World:
         for _ in range(MAX_PASSES):
             before = self.refused
             decision = self.pass_once()
-            is_quiet = decision.state is None and not decision.releases
+            is_asking = any(isinstance(act, ResizePod) for act in decision.needs)
+            is_quiet = decision.state is None and not decision.releases and not is_asking
             if is_quiet and self.refused == before:
                 return self.decide()
         raise AssertionError(f"still writing after {MAX_PASSES} passes: {decision}")
@@ -274,6 +279,8 @@ class World:
             case DeletePod(name, uid):
                 assert self.pods[name].uid == uid
                 self.pods[name] = replace(self.pods[name], deleting=True)
+            case ResizePod():
+                self._resize_pod(wanted)
             case CreateClaim(name):
                 self.claims.add(name)
             case DeleteClaim(name):
@@ -282,6 +289,15 @@ class World:
                 self.is_finalized = True
             case RemoveFinalizer():
                 self.is_finalized = False
+
+    def _resize_pod(self, wanted: ResizePod) -> None:
+        pod = self.pods[wanted.name]
+        assert (pod.uid, True) == (wanted.uid, pod.is_live)
+        before, refusal = self.resize, "" if self.refusing is None else "no"
+        self.resize = Resize(uid=pod.uid, wanted=wanted.wanted, refusal=refusal)
+        assert before is None or replace(before, refusal=refusal) != self.resize, "asked twice"
+        if not refusal:
+            self.pods[pod.name] = replace(pod, given=wanted.wanted)
 
     def _create_pod(self, name: str) -> None:
         assert self.state is not None
@@ -302,6 +318,7 @@ class World:
             phase=PodPhase.PENDING,
             created=self.now,
             requests={"cpu": "500m"},
+            given=growths.needed(self.working, self.known.record),
         )
 
     @property
@@ -309,6 +326,13 @@ class World:
         """The state, once there is one."""
         assert self.state is not None
         return self.state
+
+    @property
+    def working(self) -> PhaseWork:
+        """The work of the present phase, which there is."""
+        work = self.spec.work(self.known.phase)
+        assert work is not None
+        return work
 
     def live(self) -> list[PodView]:
         """The Pods of which something may run."""
@@ -501,6 +525,14 @@ class Builds(RuleBasedStateMachine):
         name = data.draw(st.sampled_from(sorted(changes)))
         self.world.change(**{name: data.draw(changes[name])})
 
+    @precondition(lambda self: self.world.state is not None)
+    @rule(limit=st.sampled_from(["64Mi", "100Mi", "1Gi"]))
+    def somebody_gives_the_phase_at_work_more(self, limit: str) -> None:
+        name, work = self.world.known.phase.lower(), self.world.spec.work(self.world.known.phase)
+        if work is not None:
+            more = replace(work, resources=WorkResources(limits={"memory": limit}))
+            self.world.change(phases=replace(self.world.spec.phases, **{name: more}))
+
     @rule(identity=st.sampled_from("abc"), action=st.sampled_from(Action), data=st.data())
     def somebody_requests_an_act(self, identity: str, action: Action, data: st.DataObject) -> None:
         known, names_there = self.world.spec.request, sorted(self.world.store.stored)
@@ -536,8 +568,7 @@ class Builds(RuleBasedStateMachine):
         assert record.retry is None or record.retry.disruptions <= MAX_DISRUPTIONS
         assert len(record.avoid_nodes or ()) <= MAX_AVOIDED
         if record.memory is not None:
-            asked = parse(work.resources.limits["memory"])
-            assert asked < parse(record.memory) <= max(4 * asked, parse("1Gi"))
+            assert parse(record.memory) <= parse("4Gi")
 
     @invariant()
     def only_the_own_claim_is_ever_made(self) -> None:

@@ -4,11 +4,11 @@ import pytest
 from tests.doubles import Keeping, RecordingKube
 from tests.worlds import CLAIM, NAME, NAMESPACE, UID, a_build, a_pod_document
 
-from buildstate.domain.actions import Act, CreateClaim, CreatePod, DeleteClaim, DeletePod
-from buildstate.domain.errors import AlreadyExists, Permanent, QuotaExceeded, Transient
-from buildstate.domain.observed import Refusal
+from buildstate.domain.actions import Act, CreateClaim, CreatePod, DeleteClaim, DeletePod, ResizePod
+from buildstate.domain.errors import AlreadyExists, Conflict, Permanent, QuotaExceeded, Transient
+from buildstate.domain.observed import Refusal, Resize
 from buildstate.domain.phases import BuildPhase
-from buildstate.domain.specs import Workspace
+from buildstate.domain.specs import WorkResources, Workspace
 from buildstate.engine.act import act
 from buildstate.engine.caches import Cache
 from buildstate.kube import pods
@@ -75,6 +75,37 @@ async def test_what_the_watch_says_of_a_pod_that_was_made_is_news_in_either_orde
         await act([CREATE], OBSERVED, RecordingKube(), cache, Keeping())
     assert [Key(NAMESPACE, NAME)] == after.put_pod(said)
     assert [True, True] == [cache.pods(UID)[0].is_gated for cache in (before, after)]
+
+
+RESIZE = ResizePod(POD, "its-uid", WorkResources(limits={"memory": "1Gi"}))
+
+
+async def test_a_pod_that_is_resized_is_known_with_what_it_has_now() -> None:
+    kube, cache = RecordingKube({Resource.PODS: [a_pod_document(POD)]}), Cache()
+    assert await act([RESIZE], OBSERVED, kube, cache, Keeping()) is None
+    patch = {
+        "metadata": {"uid": "its-uid"},
+        "spec": {"containers": [{"name": "work", "resources": {"limits": {"memory": "1Gi"}}}]},
+    }
+    assert [("resize", Key(NAMESPACE, POD), patch)] == kube.calls
+    assert [RESIZE.wanted] == [pod.given for pod in cache.pods(UID)]
+    assert Resize(uid="its-uid", wanted=RESIZE.wanted) == cache.resize(UID)
+
+
+@pytest.mark.parametrize("error", [Permanent("no"), Conflict("no"), QuotaExceeded("no")])
+async def test_a_resize_that_is_refused_is_remembered_and_no_refusal_of_the_pod(
+    error: Exception,
+) -> None:
+    kube, cache = RecordingKube(resize=[error]), Cache()
+    assert await act([RESIZE], OBSERVED, kube, cache, Keeping()) is None
+    assert Resize(uid="its-uid", wanted=RESIZE.wanted, refusal="no") == cache.resize(UID)
+
+
+async def test_a_resize_whose_outcome_is_unknown_is_asked_again() -> None:
+    kube, cache = RecordingKube(resize=[Transient("?")]), Cache()
+    with pytest.raises(Transient):
+        await act([RESIZE], OBSERVED, kube, cache, Keeping())
+    assert cache.resize(UID) is None
 
 
 async def test_a_pod_that_is_there_and_ours_is_the_same_success() -> None:

@@ -348,6 +348,34 @@ def test_where_a_pod_is() -> None:
     assert "n1" == view({**a_pod_document("p"), "spec": {"nodeName": "n1"}}).node
 
 
+@pytest.mark.parametrize(
+    ("containers", "expected"),
+    [
+        ([], None),
+        ([{"name": "other", "resources": {"limits": {"cpu": "1"}}}], None),
+        ([{"name": "work"}], WorkResources()),
+        ([{"name": "work", "resources": {}}], WorkResources()),
+        (
+            [{"name": "other"}, {"name": "work", "resources": {"limits": {"cpu": "1"}}}],
+            WorkResources(limits={"cpu": "1"}),
+        ),
+    ],
+)
+def test_what_the_container_of_the_phase_asks_for(
+    containers: list[Document], expected: WorkResources | None
+) -> None:
+    document = {**a_pod_document("p"), "spec": {"containers": containers}}
+    assert expected == view(document).given
+
+
+def test_why_the_kubelet_has_not_resized_a_pod() -> None:
+    pending = {"type": "PodResizePending", "reason": "Infeasible", "message": "small"}
+    found = seen(conditions=[{**pending, "status": "True"}])
+    assert ("Infeasible", "small") == (found.resize, found.resize_message)
+    found = seen(conditions=[{**pending, "status": "False"}])
+    assert ("", "") == (found.resize, found.resize_message)
+
+
 GROWN = (
     a_build()
     .with_work(resources=WorkResources(requests={"memory": "32Mi"}, limits={"memory": "64Mi"}))

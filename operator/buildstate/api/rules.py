@@ -6,12 +6,14 @@ table in them is the domain's own.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
+from pydantic.alias_generators import to_camel
 from pydantic.config import JsonDict
 
 from buildstate.domain.names import MAX_BUILD_NAME
 from buildstate.domain.phases import WAY, WORK_PHASES, BuildPhase, rank
+from buildstate.domain.specs import PhasesWork, PhaseWork
 from buildstate.domain.transitions import VALID_TRANSITIONS, requestable
 
 
@@ -62,6 +64,30 @@ def _quote(word: str) -> str:
     return f"'{word}'"
 
 
+def _has(place: str) -> str:
+    """Give CEL for whether a place below `spec` is there, and everything above it."""
+    owner, _, rest = place.partition(".spec.")
+    names = rest.split(".")
+    ways = (".".join(names[: depth + 1]) for depth in range(len(names)))
+    return f"({' && '.join(f'has({owner}.spec.{way})' for way in ways)})"
+
+
+def _unchanged(place: str, parts: tuple[str, ...]) -> str:
+    """Give CEL for that a place is as it was, or `parts` of it.
+
+    Optional values would say it in fewer words, but the API server cannot tell what they cost.
+    """
+    new, old = f"self.{place}", f"oldSelf.{place}"
+    same = f"{new} == {old}"
+    if parts:
+        same = " && ".join(
+            f"(has({new}.{part}) ? has({old}.{part}) && {new}.{part} == {old}.{part} "
+            f": !has({old}.{part}))"
+            for part in parts
+        )
+    return f"{_has(new)} ? {_has(old)} && {same} : !{_has(old)}"
+
+
 _REQUESTABLE = {phase: requestable(phase) for phase in BuildPhase}
 
 _OLD = "oldSelf.value()"
@@ -72,7 +98,17 @@ _NEW_REQUEST = (
     "(!has(oldSelf.spec.request) || oldSelf.spec.request.id != self.spec.request.id)"
 )
 _LEAVING = "['Restart', 'Restore', 'Cleanup']"
-_FROZEN = ("phases", "workspace", "serviceAccountName", "artifacts")
+# What a running phase has to do stays; what it gets for it may change.
+_DEEDS = tuple(to_camel(part.name) for part in fields(PhaseWork) if part.name != "resources")
+_FROZEN: tuple[tuple[str, tuple[str, ...], str], ...] = (
+    *(
+        (f"phases.{phase.name}", _DEEDS, " Its resources can change at any time.")
+        for phase in fields(PhasesWork)
+    ),
+    ("workspace", (), ""),
+    ("serviceAccountName", (), ""),
+    ("artifacts", (), ""),
+)
 # What a checkpoint holds was held against the work as it was then.
 _GOES_ON = "(has(self.status.phases) && self.status.phases.exists(one, one.result == 'Restored'))"
 
@@ -136,17 +172,16 @@ WORK_IS_FROZEN = tuple(
         rule=(
             "!has(self.status) || self.status.phase == 'ERROR' || "
             f"(self.status.phase == 'INIT' && !{_GOES_ON}) || "
-            f"(has(self.spec.{name}) ? has(oldSelf.spec.{name}) && "
-            f"self.spec.{name} == oldSelf.spec.{name} : !has(oldSelf.spec.{name}))"
+            f"({_unchanged(f'spec.{name}', parts)})"
         ),
         message_expression=(
             f"'spec.{name} cannot change while the build is in ' + self.status.phase + "
-            "'; it can in ERROR, and in INIT where no phase is Restored. "
+            f"'; it can in ERROR, and in INIT where no phase is Restored.{exception} "
             "For other work make another BuildState'"
         ),
         field_path=f".spec.{name}",
     )
-    for name in _FROZEN
+    for name, parts, exception in _FROZEN
 )
 REQUEST_KEEPS_ITS_MEANING = Rule(
     rule=(

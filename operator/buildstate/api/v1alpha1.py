@@ -125,7 +125,8 @@ class PhaseWork(Model):
     working_dir: Annotated[str, Field(max_length=1024, pattern=r"^/")] = "/workspace"
     """Directory in which the command starts."""
     resources: WorkResources = WorkResources()
-    """What the container asks for and may use."""
+    """What the container asks for and may use. A change while the phase runs is applied to its Pod
+    in place where the cluster can, else with the next attempt."""
     timeout_seconds: Annotated[int, Field(ge=1, le=7 * 24 * 3600)] | None = None
     """Seconds that an attempt may take from the start of its Pod, which has as many to begin."""
     backoff_limit: Annotated[int, Field(ge=0, le=20)] = 0
@@ -264,7 +265,8 @@ class BuildSpec(Model):
     suspend: bool = False
     """Start nothing new: a Pod that runs goes on to its end, no other one is started."""
     phases: PhasesWork = PhasesWork()
-    """Work of the phases. It cannot change once the build has left INIT, except in ERROR."""
+    """Work of the phases. It cannot change once the build has left INIT, except in ERROR. Resources
+    of a phase can change at any time."""
     service_account_name: ObjectName | None = None
     """ServiceAccount of the Pods, for example for its image pull secrets. Its token is not
     mounted."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from buildstate.domain.specs import Workspace
+from buildstate.domain.specs import WorkResources, Workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,15 @@ class DeletePod:
 
 
 @dataclass(frozen=True, slots=True)
+class ResizePod:
+    """Give the container of exactly that Pod these resources while it runs."""
+
+    name: str
+    uid: str
+    wanted: WorkResources
+
+
+@dataclass(frozen=True, slots=True)
 class DeleteClaim:
     """Give the workspace back."""
 
@@ -68,6 +77,7 @@ Act = (
     CreateClaim
     | CreatePod
     | DeletePod
+    | ResizePod
     | DeleteClaim
     | AddFinalizer
     | RemoveFinalizer

@@ -7,7 +7,7 @@ All conditions are written every time. `Succeeded` and `Ready` are the summaries
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from buildstate.domain import attempts, captures, dependencies, disruptions, requests
+from buildstate.domain import attempts, captures, dependencies, disruptions, requests, resizes
 from buildstate.domain.errors import ErrorCategory
 from buildstate.domain.observed import Moment, PodView, Trouble
 from buildstate.domain.outcomes import UNSCHEDULABLE, UNSTARTABLE
@@ -207,17 +207,30 @@ def _running(state: BuildState, moment: Moment) -> Situation:
     work, pod = moment.spec.work(state.phase), observed.pod(state)
     which = f"attempt {state.attempt} of {attempts.limit(work, state.record)} of {state.phase}"
     where = f"in Pod {observed.pod_name(state)}"
-    if pod and pod.is_gated:
-        return _gated(pod, f"{which} waits {where}")
-    if pod and disruptions.is_lost(pod):
-        return _lost(pod, which)
-    if pod and pod.deleting and pod.is_live:
-        text = f"somebody deleted Pod {pod.name} of {which}; the next one follows once it is gone"
-        return Situation(BuildStatus.RUNNING, "Stopping", text)
-    if pod and (pod.waiting in UNSTARTABLE or pod.waiting == UNSCHEDULABLE):
-        return _stuck(pod, f"{which} cannot start {where}")
+    hindered = _hindered(pod, which) if pod else None
+    if hindered is not None:
+        return hindered
+    lack = resizes.trouble(state, observed)
+    if lack is not None:
+        text = f"{which} goes on {where} with the resources that it has: {lack[1]}"
+        return Situation(BuildStatus.RUNNING, lack[0], text)
     after = "; nothing follows it, the build is suspended" if moment.spec.suspend else ""
     return Situation(BuildStatus.RUNNING, "PhaseRunning", f"{which} runs {where}{after}")
+
+
+def _hindered(pod: PodView, which: str) -> Situation | None:
+    """Say what keeps the Pod at work from its work, or from its end."""
+    where = f"in Pod {pod.name}"
+    if pod.is_gated:
+        return _gated(pod, f"{which} waits {where}")
+    if disruptions.is_lost(pod):
+        return _lost(pod, which)
+    if pod.deleting and pod.is_live:
+        text = f"somebody deleted Pod {pod.name} of {which}; the next one follows once it is gone"
+        return Situation(BuildStatus.RUNNING, "Stopping", text)
+    if pod.waiting in UNSTARTABLE or pod.waiting == UNSCHEDULABLE:
+        return _stuck(pod, f"{which} cannot start {where}")
+    return None
 
 
 def _gated(pod: PodView, text: str) -> Situation:

@@ -9,7 +9,7 @@ from buildstate.domain import names
 from buildstate.domain.checkpoints import CheckpointRef
 from buildstate.domain.neighbours import Neighbour
 from buildstate.domain.phases import BuildPhase
-from buildstate.domain.specs import BuildSpec, CheckpointPolicy
+from buildstate.domain.specs import BuildSpec, CheckpointPolicy, WorkResources
 from buildstate.domain.states import BuildState, HeldVolume, WorkResult
 from buildstate.domain.validation import Violation
 
@@ -39,8 +39,9 @@ class PodView:
     ended. `queue` is Kueue's queue that it stands in, empty for none.
     `requests` and `limits` are those of the whole Pod, as the cluster counts them.
     `disruption` says who ends it for no fault of its own, in the words of its condition
-    DisruptionTarget. `verification` and `report` are what our own containers
-    said of the artifacts of earlier phases, and of those of this one.
+    DisruptionTarget. `verification` and `report` are what our own containers said of the artifacts
+    of earlier phases, and of those of this one. `given` is what the container of the phase asks
+    for, None where that is not known; `resize` is why the kubelet has not given it that yet.
     """
 
     name: str
@@ -62,6 +63,9 @@ class PodView:
     disruption: str = ""
     verification: str = ""
     report: str = ""
+    given: WorkResources | None = None
+    resize: str = ""
+    resize_message: str = ""
 
     @property
     def is_live(self) -> bool:
@@ -88,6 +92,15 @@ class Refusal:
     reason: str
     message: str
     is_permanent: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resize:
+    """What the Pod of that uid was last asked to have, and why not; empty where it was granted."""
+
+    uid: str
+    wanted: WorkResources
+    refusal: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +179,7 @@ class Observed:
     pods: tuple[PodView, ...] = ()
     departed: PodView | None = None
     refusal: Refusal | None = None
+    resize: Resize | None = None
     trouble: Trouble | None = None
     recoverable: Recoverable | None = None
     is_outside: bool = False

@@ -18,6 +18,7 @@ from buildstate.domain import (
     names,
     outcomes,
     requests,
+    resizes,
 )
 from buildstate.domain.actions import (
     Act,
@@ -277,7 +278,7 @@ def _needs(state: BuildState, moment: Moment) -> tuple[Act, ...]:
         if pod.name != wanted and not pod.deleting
     )
     if wanted is None or observed.pod(state) is not None or observed.live_pods:
-        return strays
+        return (*strays, *resizes.due(state, observed))
     before = observed.state.resources.pods if observed.state else ()
     replaces = next((pod.uid for pod in before if pod.name == wanted), "")
     return (*_claims(state, observed), CreatePod(wanted, replaces))

@@ -14,10 +14,11 @@ from buildstate.domain.actions import (
     DeletePod,
     EraseStore,
     RemoveFinalizer,
+    ResizePod,
 )
 from buildstate.domain.errors import AlreadyExists, Conflict, Permanent, QuotaExceeded, Transient
 from buildstate.domain.names import FINALIZER
-from buildstate.domain.observed import Observed, Refusal
+from buildstate.domain.observed import Observed, Refusal, Resize
 from buildstate.engine.caches import Cache
 from buildstate.kube import claims, pods
 from buildstate.kube.owners import owner_of
@@ -63,10 +64,10 @@ async def _do(
     match wanted:
         case CreatePod():
             await _create_pod(observed, kube, cache, image)
+        case DeletePod() | ResizePod():
+            await _do_to_pod(wanted, observed, kube, cache)
         case CreateClaim():
             await _create_claim(wanted, observed, kube, cache)
-        case DeletePod():
-            await _delete_pod(wanted, observed, kube, cache)
         case DeleteClaim(name):
             await kube.delete(Resource.CLAIMS, Key(observed.namespace, name))
         case AddFinalizer() | RemoveFinalizer():
@@ -79,6 +80,16 @@ async def _do(
             assert_never(wanted)
 
 
+async def _do_to_pod(
+    wanted: DeletePod | ResizePod, observed: Observed, kube: Kube, cache: Cache
+) -> None:
+    match wanted:
+        case DeletePod():
+            await _delete_pod(wanted, observed, kube, cache)
+        case ResizePod():
+            await _resize_pod(wanted, observed, kube, cache)
+
+
 async def _delete_pod(wanted: DeletePod, observed: Observed, kube: Kube, cache: Cache) -> None:
     key = Key(observed.namespace, wanted.name)
     found = None if wanted.also_ended else await kube.get(Resource.PODS, key)
@@ -87,6 +98,20 @@ async def _delete_pod(wanted: DeletePod, observed: Observed, kube: Kube, cache: 
         cache.put_pod(owned)  # It has ended since it was seen: what it wrote stays to be read.
         return
     await kube.delete(Resource.PODS, key, wanted.uid)
+
+
+async def _resize_pod(wanted: ResizePod, observed: Observed, kube: Kube, cache: Cache) -> None:
+    """Ask once: what is refused comes with the next attempt, and the Pod goes on as it is."""
+    answer = Resize(uid=wanted.uid, wanted=wanted.wanted)
+    try:
+        pod = await kube.resize(Key(observed.namespace, wanted.name), pods.resized(wanted))
+    except (Conflict, Permanent, QuotaExceeded) as error:
+        answer = replace(answer, refusal=str(error) or type(error).__name__)
+    else:
+        owned = pods.owned(pod)
+        if owned is not None:
+            cache.put_pod(owned)
+    cache.put_resize(observed.uid, answer)
 
 
 async def _mark(observed: Observed, kube: Kube, cache: Cache, *, is_held: bool) -> None:

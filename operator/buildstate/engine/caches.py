@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from buildstate.domain.observed import PodView
+from buildstate.domain.observed import PodView, Resize
 from buildstate.domain.states import HeldVolume
 from buildstate.engine.dependents import Dependents, is_other
 from buildstate.kube.pods import OwnedPod
@@ -40,6 +40,7 @@ class Cache:
         self._volumes: dict[str, tuple[int, HeldVolume]] = {}
         self._dependents = Dependents()
         self._woken = woken
+        self._resizes: dict[str, Resize] = {}
 
     def builds(self) -> Iterator[Build]:
         """Give every build that we know."""
@@ -67,6 +68,14 @@ class Cache:
         """Give the Pod of one build that was last seen to go, as it was then."""
         return self._departed.get(build_uid)
 
+    def resize(self, build_uid: str) -> Resize | None:
+        """Give what a Pod of one build was last asked to have, and the answer."""
+        return self._resizes.get(build_uid)
+
+    def put_resize(self, build_uid: str, resize: Resize) -> None:
+        """Take in what a Pod of one build was asked to have, and the answer."""
+        self._resizes[build_uid] = resize
+
     def put_build(self, document: Document) -> list[Key]:
         """Take in a build, unless we know it newer or the same."""
         build = build_of(document)
@@ -84,6 +93,7 @@ class Cache:
         self._pods.pop(gone.uid, None)
         self._departed.pop(gone.uid, None)
         self._volumes.pop(gone.uid, None)
+        self._resizes.pop(gone.uid, None)
         known = self._builds.get(gone.key)
         if known is None or known.uid != gone.uid:
             return []
@@ -163,4 +173,6 @@ def _facts(view: PodView) -> tuple[object, ...]:
         view.exit_code,
         view.requests,
         view.disruption,
+        view.given,
+        view.resize,
     )

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from buildstate.api import convert
-from buildstate.domain.actions import Act, AddFinalizer, RemoveFinalizer
+from buildstate.domain.actions import Act, AddFinalizer, RemoveFinalizer, ResizePod
 from buildstate.domain.errors import BuildStateError, Conflict, Permanent, QuotaExceeded
 from buildstate.domain.observed import Moment, Observed
 from buildstate.domain.plan import Plan, plan
@@ -170,4 +170,5 @@ class StateManager:
         if refusal is not None and not is_news:
             raise QuotaExceeded(refusal.message)  # It is told already, and waits for its backoff.
         # What was done to the object itself has made another version of it.
-        return is_news or any(isinstance(one, AddFinalizer | RemoveFinalizer) for one in acts)
+        told = AddFinalizer | RemoveFinalizer | ResizePod
+        return is_news or any(isinstance(one, told) for one in acts)

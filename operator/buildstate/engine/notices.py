@@ -9,6 +9,7 @@ from buildstate.domain.checkpoints import CheckpointRef, CheckpointTrigger
 from buildstate.domain.disruptions import DISRUPTIONS
 from buildstate.domain.growths import OOM_KILLED
 from buildstate.domain.phases import BuildPhase
+from buildstate.domain.resizes import RESIZE_REASONS
 from buildstate.domain.states import BuildState, RequestOutcome, Transition, WorkResult
 
 
@@ -127,6 +128,20 @@ def _replacements(before: BuildState | None, after: BuildState) -> Iterator[Noti
             )
 
 
+def _resizes(before: BuildState | None, after: BuildState) -> Iterator[Notice]:
+    known, ready = before.condition("Ready") if before else None, after.condition("Ready")
+    if ready is None or ready.reason not in RESIZE_REASONS:
+        return
+    if known is None or (known.reason, known.message) != (ready.reason, ready.message):
+        yield Notice(
+            mark=f"resize.{after.sequence}.{after.attempt}.{after.timestamp.isoformat()}",
+            reason=ready.reason,
+            message=ready.message,
+            time=after.timestamp,
+            is_warning=True,
+        )
+
+
 Kind = Callable[[BuildState | None, BuildState], Iterator[Notice]]
 
 _KINDS: tuple[Kind, ...] = (
@@ -137,6 +152,7 @@ _KINDS: tuple[Kind, ...] = (
     _damages,
     _troubles,
     _replacements,
+    _resizes,
 )
 
 

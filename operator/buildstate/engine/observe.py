@@ -117,6 +117,7 @@ class Observer:
             departed=self._cache.departed(build.uid),
             volumes=(known[1],) if known else (),
             others=self._others(build.key.namespace, reading),
+            resize=self._cache.resize(build.uid),
         )
         pod, refusal = self._refusals.get(build.key, ("", None))
         # What was said about the Pod of an earlier attempt says nothing about this one.

@@ -79,6 +79,12 @@ class KubeClient:
         except Conflict:
             return  # The name is another object's by now: ours is gone.
 
+    async def resize(self, key: Key, patch: Document) -> Document:
+        """Merge into the resources of a Pod that runs, and give the Pod."""
+        path = f"{object_path(Resource.PODS, key)}/resize"
+        _, document = await self._call("PATCH", path, body=patch)
+        return document
+
     async def replace_status(self, build: Document, status: Document) -> Document:
         """Write the status of `build`, unless it is no longer at that resourceVersion."""
         key = Key(build["metadata"]["namespace"], build["metadata"]["name"])

@@ -55,8 +55,7 @@ class Connection:
         """Send a request; give its answer as soon as that begins, to be read or closed."""
         headers = {"Accept": accept, **await bearer(self._configuration)}
         if data is not None:
-            kind = "merge-patch+json" if method == "PATCH" else "json"
-            headers["Content-Type"] = f"application/{kind}"
+            headers["Content-Type"] = _kind(method, path)
         return await self._own.request(
             method,
             URL(self.server + path, encoded=True),
@@ -104,6 +103,14 @@ async def bearer(configuration: Configuration) -> dict[str, str]:
     """Give the header that says who we are; the token is read again when it is old."""
     token = await configuration.get_api_key_with_prefix("BearerToken")
     return {"Authorization": token} if token else {}
+
+
+def _kind(method: str, path: str) -> str:
+    if method != "PATCH":
+        return "application/json"
+    # It names one container of a list, which a plain merge would put in the place of all of them.
+    is_strategic = path.endswith("/resize")
+    return f"application/{'strategic-' if is_strategic else ''}merge-patch+json"
 
 
 def _authenticating(

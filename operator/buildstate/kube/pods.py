@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from buildstate.domain import artifacts, growths, names
+from buildstate.domain.actions import ResizePod
 from buildstate.domain.observed import GATED, Observed, PodPhase, PodView
 from buildstate.domain.outcomes import UNSCHEDULABLE
 from buildstate.domain.specs import PhaseWork, WorkResources, Workspace
@@ -37,6 +38,7 @@ CONTAINER = "work"
 USER = 65532
 GRACE_SECONDS = 10
 MAX_MESSAGE = 4096
+_NOTHING = WorkResources()
 
 _OURS = (VERIFIER, CONTAINER, REPORTER)
 _NOT_ITS_TURN = (None, "ContainerCreating", "PodInitializing")
@@ -163,6 +165,12 @@ def need(resources: WorkResources) -> Document:
     return {name: quantities for name, quantities in asked.items() if quantities}
 
 
+def resized(wanted: ResizePod) -> Document:
+    """Give the patch of the subresource `resize` that asks for that, of exactly that Pod."""
+    container = {"name": CONTAINER, "resources": need(wanted.wanted)}
+    return {"metadata": {"uid": wanted.uid}, "spec": {"containers": [container]}}
+
+
 def _volume(workspace: Workspace | None, own_claim: str | None) -> Document:
     claim = workspace.claim_name if workspace and workspace.claim_name else own_claim
     if claim is None:
@@ -187,6 +195,7 @@ def view(pod: Mapping[str, Any]) -> PodView:
     told = {one.get("type"): one for one in status.get("conditions") or ()}
     unscheduled = _unscheduled(pod, told)
     disruption = _true(told, "DisruptionTarget")
+    pending = _true(told, "PodResizePending")
     messages = (one.get("message") for one in (ended, waiting, status, unscheduled, disruption))
     return PodView(
         name=metadata["name"],
@@ -208,6 +217,9 @@ def view(pod: Mapping[str, Any]) -> PodView:
         disruption=disruption.get("reason") or "",
         verification=_said(states, VERIFIER),
         report=_said(states, REPORTER),
+        given=_given(pod),
+        resize=pending.get("reason") or "",
+        resize_message=(pending.get("message") or "")[:MAX_MESSAGE],
     )
 
 
@@ -221,6 +233,17 @@ def _turn(states: States) -> datetime | None:
         return None  # Nearly every Pod: its only container waits for no other one.
     ends = ((state.get("terminated") or {}).get("finishedAt") for state in states.values())
     return max(filter(None, map(_time, ends)), default=None)
+
+
+def _given(pod: Mapping[str, Any]) -> WorkResources | None:
+    containers = (pod.get("spec") or {}).get("containers") or ()
+    own = next((one for one in containers if one["name"] == CONTAINER), None)
+    if own is None:
+        return None
+    asked = own.get("resources")
+    if not asked:
+        return _NOTHING
+    return WorkResources(requests=asked.get("requests") or {}, limits=asked.get("limits") or {})
 
 
 def _time(text: str | None) -> datetime | None:

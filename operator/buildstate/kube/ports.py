@@ -63,6 +63,9 @@ class Kube(Protocol):
     async def delete(self, resource: Resource, key: Key, uid: str | None = None) -> None:
         """Delete one object, that very one where `uid` is given; one that is gone is no error."""
 
+    async def resize(self, key: Key, patch: Document) -> Document:
+        """Merge into the resources of a Pod that runs, and give the Pod."""
+
     async def replace_status(self, build: Document, status: Document) -> Document:
         """Write the status of `build`, unless it is no longer at that resourceVersion."""
 
