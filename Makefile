@@ -20,7 +20,7 @@ demo: $(STAMP) ## From nothing to a finished build on a real cluster
 demo-down: $(STAMP) ## Stop the cluster of the demo
 	@$(WORKER) -m clusters down --name demo
 
-test: check unit contract e2e ## Everything: lint, types, generated files, unit, contract, end-to-end
+test: check unit simulation contract e2e ## Everything: lint, types, generated files, unit, contract, end-to-end
 
 ##@ For developers
 
@@ -49,6 +49,12 @@ unit: $(STAMP) ## Unit tests, with the coverage of the pure core
 	$(call build-tools,kind)
 	$(BIN)/pytest tests e2e/clusters/tests --ignore tests/contract --ignore tests/charts \
 		--cov=buildstate.domain --cov-branch --cov-report=term:skip-covered --cov-fail-under=95
+
+simulation: $(STAMP) ## Every crash point, and 2,000 storms: the operator in a pretended world
+	$(BIN)/pytest tests/simulation -m simulation --durations=5
+
+simulate: $(STAMP) ## One run of the simulation again, as a failure says: ARGS='--seed 12'
+	$(WORKER) -m tests.simulation $(ARGS)
 
 contract: $(STAMP) ## Contract tests against a real API server
 	$(call build-tools,$(CONTROL_PLANE) helm kubeconform versitygw)
@@ -95,4 +101,4 @@ help: ## This list
 		/^[a-z0-9-]+:.*##/ {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: bench chaos check clean contract demo demo-down e2e generate generated help imports lint lock \
-	test types unit
+	simulate simulation test types unit

@@ -53,7 +53,7 @@ def test_the_restart_comes_its_seconds_after_the_failure() -> None:
 
 def test_without_a_history_the_restart_counts_from_the_state() -> None:
     world = a_build().restarting(backoff_seconds=3).in_error(history=(), timestamp=after(50))
-    assert after(53) == recovery_time(world.known, world.moment())
+    assert after(53) == recovery_time(world.known, world.moment(after(50)))
 
 
 @pytest.mark.parametrize(("at", "expected"), [(9.999, "ERROR"), (10, "INIT"), (11, "INIT")])

@@ -61,7 +61,15 @@ def test_the_words_stay_those_of_the_first_failure_of_a_kind() -> None:
 def test_each_build_has_its_own_and_loses_it_when_all_is_well() -> None:
     troubles = Troubles()
     troubles.note(KEY, DOWN, NOW)
-    assert troubles.of(OTHER) is None
+    assert troubles.of(OTHER, NOW) is None
     troubles.clear(KEY)
-    assert troubles.of(KEY) is None
+    assert troubles.of(KEY, NOW) is None
     assert after(2) == troubles.note(KEY, DOWN, NOW).retry_time
+
+
+def test_a_clock_that_was_set_back_does_not_prolong_a_pause() -> None:
+    troubles = Troubles()
+    troubles.note(KEY, DOWN, NOW)
+    known = troubles.of(KEY, after(-3600))
+    assert known is not None
+    assert after(-3600) == known.retry_time

@@ -61,7 +61,7 @@ RESUMING = Story(
             {
                 "phases": FOUR,
                 "workspace": {"size": "1Gi"},
-                "checkpoints": {"fullEvery": 4},
+                "checkpoints": {"fullEvery": 4, "whenUnavailable": "Wait"},
                 "recovery": {"strategy": "Resume", "backoffSeconds": 1},
             },
         ),
@@ -76,7 +76,7 @@ EXHAUSTED = Story(
             "one",
             {
                 "phases": FOUR,
-                "checkpoints": {"store": "bucket"},
+                "checkpoints": {"store": "bucket", "whenUnavailable": "Wait"},
                 "recovery": {
                     "strategy": "Resume",
                     "limit": 1,
@@ -92,7 +92,7 @@ EXHAUSTED = Story(
 RESTORED = Story(
     name="restored",
     deeds=(
-        made("one", {"phases": FOUR, "checkpoints": {}}),
+        made("one", {"phases": FOUR, "checkpoints": {"whenUnavailable": "Wait"}}),
         asked("one", in_phase("one", "ERROR"), request=_request("Restore")),
     ),
     script={"TEST": (FAILED,)},

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.simulation import tales
+from tests.simulation.cases import Case, points, told
 
 from buildstate.testing.stories import Story, phase_of
 from buildstate.testing.worlds import Run, lived
@@ -27,6 +28,21 @@ def test_a_story_comes_to_its_end(story: Story) -> None:
     run = lived(story, 1)
     assert () == run.problems
     assert dict(story.ends) == {name: phase_of(run.cluster, name) for name in story.ends}
+
+
+@pytest.mark.parametrize("case", list(points(tales.RETRYING)), ids=str)
+def test_a_story_goes_on_wherever_an_operator_dies(case: Case) -> None:
+    outcome = case.lived()
+    assert 2 == outcome.run.lives
+    assert not outcome.problems, told(case, outcome)
+
+
+@pytest.mark.parametrize("seed", range(26))
+def test_a_story_comes_to_the_same_end_in_a_storm(seed: int) -> None:
+    case = Case.of(seed)
+    outcome = case.lived()
+    assert outcome.faults
+    assert not outcome.problems, told(case, outcome)
 
 
 def test_the_same_seed_is_the_same_run_to_the_last_write() -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from buildstate.domain import pauses
 from buildstate.domain.checkpoints import CheckpointKind, CheckpointRef, CheckpointTrigger
 from buildstate.domain.observed import Moment
 from buildstate.domain.phases import BuildPhase
@@ -53,7 +54,8 @@ def next_time(state: BuildState, moment: Moment) -> datetime | None:
     if policy is None or policy.interval_seconds is None or not _is_at_work(state):
         return None
     since = newest.time if newest else state.start_time
-    return since + timedelta(seconds=policy.interval_seconds) if since else moment.now
+    pause = timedelta(seconds=policy.interval_seconds)
+    return pauses.end_of(since, pause, moment.now) if since else moment.now
 
 
 def kind_of_next(refs: tuple[CheckpointRef, ...], full_every: int) -> CheckpointKind:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from buildstate.domain import captures, changes, dependencies, workspaces
+from buildstate.domain import captures, changes, dependencies, pauses, workspaces
 from buildstate.domain.checkpoints import CheckpointRef
 from buildstate.domain.errors import ErrorCategory
 from buildstate.domain.observed import Moment, Recoverable
@@ -133,7 +133,8 @@ def is_recovering(state: BuildState, moment: Moment) -> bool:
 def recovery_time(state: BuildState, moment: Moment) -> datetime:
     """Give the earliest time of the next automatic recovery."""
     since = state.history[-1].time if state.history else state.timestamp
-    return since + timedelta(seconds=moment.spec.recovery.backoff_seconds)
+    pause = timedelta(seconds=moment.spec.recovery.backoff_seconds)
+    return pauses.end_of(since, pause, moment.now)
 
 
 def resumes_now(state: BuildState, moment: Moment) -> bool:

@@ -87,7 +87,7 @@ class RecoveryHandler:
         """Give `observed` with what is known about the build's store."""
         return replace(
             observed,
-            trouble=self.saving.of(_key(observed)),
+            trouble=self.saving.of(_key(observed), self._clock.now()),
             is_outside=self._vaults.is_outside(observed),
         )
 
@@ -113,8 +113,8 @@ class RecoveryHandler:
 
     def _missed(self, key: Key, error: BuildStateError) -> None:
         self.suspects.add(key)
-        known = self.saving.of(key)
-        trouble = self.saving.note(key, error, self._clock.now())
+        now = self._clock.now()
+        known, trouble = self.saving.of(key, now), self.saving.note(key, error, now)
         # Once is enough: many builds may wait for the same store for long.
         is_news = known is None or known.reason != trouble.reason
         logger.log(
@@ -157,7 +157,7 @@ class RecoveryHandler:
     async def restore_checkpoint(self, observed: Observed, wanted: Wanted) -> Recoverable:
         """Read and verify the wanted checkpoint, and what it needs of the cluster."""
         key, now = _key(observed), self._clock.now()
-        known = self.reading.of(key)
+        known = self.reading.of(key, now)
         if known is not None and now < known.retry_time:
             return Recoverable(trouble=known)
         try:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from buildstate.domain import pauses
 from buildstate.domain.errors import BuildStateError, Permanent, Transient
 from buildstate.domain.observed import Trouble
 from buildstate.kube.ports import Key
@@ -23,11 +24,16 @@ class Troubles:
 
     def __init__(self) -> None:
         self._known: dict[Key, tuple[Trouble, timedelta]] = {}
+        self._since: dict[Key, datetime] = {}
 
-    def of(self, key: Key) -> Trouble | None:
+    def of(self, key: Key, now: datetime) -> Trouble | None:
         """Give the latest trouble of that build, or None while all is well."""
         known = self._known.get(key)
-        return known[0] if known else None
+        if known is None:
+            return None
+        trouble, since = known[0], self._since[key]
+        end = pauses.end_of(since, trouble.retry_time - since, now)
+        return replace(trouble, retry_time=end) if end != trouble.retry_time else trouble
 
     def note(self, key: Key, error: BuildStateError, now: datetime) -> Trouble:
         """Remember that `error` happened, and give what it means for the build."""
@@ -40,11 +46,13 @@ class Troubles:
             # The words of a store differ from one failure to the next; each would be a write.
             trouble = replace(trouble, message=known[0].message)
         self._known[key] = (trouble, pause)
+        self._since[key] = now
         return trouble
 
     def clear(self, key: Key) -> None:
         """Forget the trouble of that build: it is over, or the build is gone."""
         self._known.pop(key, None)
+        self._since.pop(key, None)
 
 
 def _trouble(error: BuildStateError, retry_time: datetime) -> Trouble:

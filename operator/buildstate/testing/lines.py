@@ -2,9 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from typing import NoReturn, TypeVar
+
+from buildstate.domain.errors import BuildStateError
 
 T = TypeVar("T")
 
@@ -38,8 +41,9 @@ class Fate:
     """What becomes of one call.
 
     It is there after `there` seconds and answered `back` seconds later. With `code` it is answered
-    so and not done, with `is_cut` it breaks before it is done, with `is_lost` after that. `crash`
-    is where the operator dies of it.
+    so and not done, with `is_cut` it breaks before it is done, with `is_lost` after that, and with
+    `is_late` it is done when nobody waits for it any more. With `age` a list is as it was so many
+    writes ago. `crash` is where the operator dies of it.
     """
 
     there: float = 0.002
@@ -47,6 +51,8 @@ class Fate:
     code: int = 0
     is_cut: bool = False
     is_lost: bool = False
+    is_late: bool = False
+    age: int = 0
     crash: Side | None = None
 
 
@@ -90,6 +96,9 @@ class Line:
 
     async def carry(self, fate: Fate, do: Callable[[], Awaitable[T]]) -> T:
         """Give what `do` gives, if that is the fate of it; raises ConnectionResetError."""
+        if fate.is_late:
+            _do_later(fate.there, do)
+            raise ConnectionResetError("cut while it is on its way")
         await asyncio.sleep(fate.there)
         self.refuse_dead()
         if fate.is_cut:
@@ -114,6 +123,17 @@ class Line:
     def _crash(self) -> NoReturn:
         self._die()
         raise ConnectionResetError("the operator is dead")
+
+
+def _do_later(seconds: float, do: Callable[[], Awaitable[object]]) -> None:
+    loop = asyncio.get_running_loop()
+    loop.call_later(seconds, lambda: loop.create_task(_unheard(do)))
+
+
+async def _unheard(do: Callable[[], Awaitable[object]]) -> None:
+    # Whatever comes of it: nobody is there to hear it.
+    with suppress(BuildStateError):
+        await do()
 
 
 def calm(_call: Call) -> Fate:

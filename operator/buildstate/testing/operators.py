@@ -24,6 +24,8 @@ from buildstate.wiring import Operator, Surroundings, Telemetry, assemble, opera
 INSIDE, OUTSIDE = "configmap", "bucket"
 """The stores that every world has."""
 
+SWEEP_SECONDS = 60.0
+
 
 class Life:
     """One operator from its beginning to its end; `ended` hears of an end that nobody wanted."""
@@ -71,7 +73,7 @@ def surroundings(
 ) -> Surroundings:
     """Give an operator's surroundings in a world."""
     return Surroundings(
-        settings=Settings(workers=4),
+        settings=Settings(workers=4, sweep_seconds=SWEEP_SECONDS),
         wire=wire,
         clock=clock,
         entropy=chance.randbytes,

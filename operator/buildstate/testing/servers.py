@@ -22,11 +22,14 @@ class Commit:
 
 
 class Server:
-    """Keeps the state of the cluster; `commits` has every request that was not a read."""
+    """Keeps the state of the cluster; `commits` has every request that was not a read,
+    `reads` when and what of the others.
+    """
 
     def __init__(self, clock: Clock, time: Callable[[], float]) -> None:
         self.cluster = Cluster()
         self.commits: list[Commit] = []
+        self.reads: list[tuple[float, str]] = []
         self._clock = clock
         self._time = time
         self._listeners: list[Callable[[Commit], None]] = []
@@ -43,7 +46,14 @@ class Server:
         if request.is_write:
             changes = self.cluster.since(before.version)
             self._tell(Commit(self._time(), who, request, response, changes, self.cluster))
+        else:
+            self.reads.append((self._time(), request.path))
         return response
+
+    def recall(self, request: Request, age: int) -> Response:
+        """Answer a read as it would have been that many writes ago."""
+        known = self.commits[-age].cluster if len(self.commits) >= age else self.cluster
+        return apiservers.apply(known, request, self._clock.now())[1]
 
     def compact(self) -> None:
         """Forget what happened until now, so that no new watch can begin before."""

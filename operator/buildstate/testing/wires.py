@@ -62,6 +62,11 @@ class SimulatedWire:
         self._passages = passages
         self.streams: list[Stream] = []
 
+    def cut(self) -> None:
+        """Break every watch that is open."""
+        for stream in self.streams:
+            stream.cut()
+
     async def ask(
         self,
         method: str,
@@ -88,6 +93,8 @@ class SimulatedWire:
             stream = Stream(self._server, request, self._passages, patience)
             self.streams = [*(one for one in self.streams if one.is_open), stream]
             return SimulatedAnswer(200, stream=stream)
+        if fate.age:
+            return _shown(self._server.recall(request, fate.age))
         return _shown(self._server.ask(request, self._who))
 
 

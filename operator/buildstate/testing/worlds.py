@@ -22,13 +22,13 @@ from buildstate.testing.streams import Passage, Passages
 from buildstate.testing.wires import SimulatedWire
 
 USER, ADMIN = "user", "admin"
-QUIET_SECONDS = 60.0
-"""For so long nobody may write anything when all is done."""
+QUIET_SECONDS = 80.0
+"""For so long nobody may write anything when all is done; a sweep falls into that time."""
 
 LONGEST = 1800.0
 """Seconds after which a story that has not ended never will."""
 
-_POLL = 2.0
+_POLL = 5.0
 
 
 def at_once(_event: Document) -> Passage:
@@ -52,6 +52,7 @@ class Run:
 
     story: Story
     commits: tuple[Commit, ...]
+    reads: tuple[tuple[float, str], ...]
     calls: tuple[Call, ...]
     cluster: Cluster
     bucket: MemoryStore
@@ -172,6 +173,7 @@ def lived(story: Story, seed: int, weather: Weather = Weather()) -> Run:
         return Run(
             story=story,
             commits=tuple(world.server.commits),
+            reads=tuple(world.server.reads),
             calls=tuple(world.tally.calls),
             cluster=world.server.cluster,
             bucket=world.bucket,

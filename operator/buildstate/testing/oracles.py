@@ -1,0 +1,159 @@
+"""What must be so of every run, whatever went wrong in it: the invariants, as small checks.
+
+Each gives what it finds wrong, in words. `docs/explanation/proof.md` has the laws by their numbers.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from buildstate.api.v1alpha1 import PLURAL
+from buildstate.domain import names, validation
+from buildstate.domain.phases import BuildPhase
+from buildstate.testing.clusters import Change
+from buildstate.testing.requests import Document, Ref
+from buildstate.testing.servers import Commit
+from buildstate.testing.stories import NAMESPACE, build_ref
+from buildstate.testing.worlds import QUIET_SECONDS, Run
+
+Oracle = Callable[[Run], Iterator[str]]
+
+_ENDED = ("Succeeded", "Failed")
+OWN_NAMESPACES = (NAMESPACE, "default")
+
+
+def problems(run: Run) -> list[str]:
+    """Give everything that is wrong with a run, each with the name of the law that it breaks."""
+    found = [f"{name}: {what}" for name, oracle in ORACLES.items() for what in oracle(run)]
+    return [*(f"I7 converges: {what}" for what in run.problems), *found]
+
+
+def _statuses(run: Run) -> Iterator[tuple[Commit, Change, Document]]:
+    """Give every status that a build was given."""
+    for commit in run.commits:
+        for change in commit.changes:
+            status = change.after.get("status") if change.ref.plural == PLURAL else None
+            before = (change.before or {}).get("status")
+            if status is not None and status != before and change.kind != "DELETED":
+                yield commit, change, status
+
+
+def _no_transition_is_lost(run: Run) -> Iterator[str]:
+    known: dict[str, dict[int, Document]] = {}
+    for _, change, status in _statuses(run):
+        taken = known.setdefault(change.after["metadata"]["uid"], {})
+        if status["sequence"] < max(taken, default=0):
+            yield f"{change.ref.name} went from {max(taken)} back to {status['sequence']}"
+        for step in status["history"]:
+            if taken.setdefault(step["sequence"], step) != step:
+                yield f"transition {step['sequence']} of {change.ref.name} became another"
+
+
+def _the_history_is_a_legal_path(run: Run) -> Iterator[str]:
+    for _, change, status in _statuses(run):
+        result = validation.validate(status, change.after["metadata"]["uid"])
+        for violation in result.violations:
+            yield f"{change.ref.name}: {violation.field} {violation.message}"
+
+
+def _one_pod_at_a_time(run: Run) -> Iterator[str]:
+    for commit in run.commits:
+        if any(change.ref.plural == "pods" and change.before is None for change in commit.changes):
+            living = Counter(
+                owner["uid"]
+                for _, pod in commit.cluster.of("pods")
+                if pod["status"]["phase"] not in _ENDED
+                for owner in pod["metadata"].get("ownerReferences", ())
+            )
+            for uid, number in living.items():
+                if number > 1:
+                    yield f"{number} Pods of {uid} live at {commit.seconds:.3f} s"
+
+
+def _no_pod_after_the_end(run: Run) -> Iterator[str]:
+    for ref, pod in run.cluster.of("pods"):
+        build = run.cluster.get(build_ref(pod["metadata"]["labels"][names.BUILD_LABEL]))
+        phase = (build or {}).get("status", {}).get("phase")
+        is_over = phase in (None, BuildPhase.COMPLETE, BuildPhase.ERROR)
+        if is_over and pod["status"]["phase"] not in _ENDED:
+            yield f"Pod {ref.name} lives on after the end"
+
+
+def _nothing_of_the_gone_is_left(run: Run) -> Iterator[str]:
+    alive = {document["metadata"]["uid"] for document in run.cluster.objects.values()}
+    for ref, document in run.cluster.objects.items():
+        for owner in document["metadata"].get("ownerReferences", ()):
+            if owner["uid"] not in alive:
+                yield f"{ref.plural} {ref.name} is left of a build that is gone"
+
+
+def _intent_before_effect(run: Run) -> Iterator[str]:
+    for commit in run.commits:
+        for change in commit.changes:
+            if change.ref.plural == "pods" and change.before is None:
+                yield from _unmeant(commit, change.ref, change.after)
+
+
+def _unmeant(commit: Commit, ref: Ref, pod: Document) -> Iterator[str]:
+    labels = pod["metadata"]["labels"]
+    build = commit.cluster.get(build_ref(labels[names.BUILD_LABEL]))
+    status: Mapping[str, Any] = (build or {}).get("status") or {}
+    meant = (status.get("phase"), status.get("attempt"))
+    if meant != (labels[names.PHASE_LABEL], int(labels[names.ATTEMPT_LABEL])):
+        yield f"Pod {ref.name} is made while the status says {meant}"
+
+
+def _who_writes_names_what_he_saw(run: Run) -> Iterator[str]:
+    for commit in _of_operators(run):
+        method, path, body = commit.request.method, commit.request.path, commit.request.body or {}
+        is_change = method in ("PUT", "PATCH") and PLURAL in path
+        if is_change and not body.get("metadata", {}).get("resourceVersion"):
+            yield f"{method} {path} names no resourceVersion"
+        is_end = method == "DELETE" and "/pods/" in path
+        if is_end and not body.get("preconditions", {}).get("uid"):
+            yield f"DELETE {path} names no uid"
+
+
+def _nothing_outside_is_touched(run: Run) -> Iterator[str]:
+    for commit in _of_operators(run):
+        place = commit.request.target.namespace
+        if place not in OWN_NAMESPACES:
+            yield f"{commit.request.method} {commit.request.path}"
+
+
+def _of_operators(run: Run) -> Iterator[Commit]:
+    return (commit for commit in run.commits if commit.who.startswith("operator"))
+
+
+def _no_hot_loop(run: Run) -> Iterator[str]:
+    began = run.seconds - QUIET_SECONDS
+    asked = Counter(path for seconds, path in run.reads if seconds >= began)
+    for path, number in asked.items():
+        if number > QUIET_SECONDS:
+            yield f"{path} is read {number} times in {QUIET_SECONDS:.0f} s of rest"
+
+
+def _a_pod_is_made_once(run: Run) -> Iterator[str]:
+    made = Counter(
+        (change.ref.name, change.after["metadata"]["ownerReferences"][0]["uid"])
+        for commit in run.commits
+        for change in commit.changes
+        if change.ref.plural == "pods" and change.before is None
+    )
+    for (name, _), number in made.items():
+        if number > 1:
+            yield f"Pod {name} is made {number} times"
+
+
+ORACLES: Mapping[str, Oracle] = {
+    "I1 no transition is lost": _no_transition_is_lost,
+    "I2 the history is a legal path": _the_history_is_a_legal_path,
+    "I3 one Pod at a time": _one_pod_at_a_time,
+    "I3 a Pod is made once": _a_pod_is_made_once,
+    "I3 no Pod after the end": _no_pod_after_the_end,
+    "I3 intent before effect": _intent_before_effect,
+    "I7 nothing of the gone is left": _nothing_of_the_gone_is_left,
+    "I8 who writes names what he saw": _who_writes_names_what_he_saw,
+    "I9 nothing outside is touched": _nothing_outside_is_touched,
+    "I12 no hot loop": _no_hot_loop,
+}
