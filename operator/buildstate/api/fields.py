@@ -61,6 +61,12 @@ HeldQuantities = Annotated[
 ]
 """Quantities as the operator writes them: of Pods, with what others added to them."""
 
+Promised = Annotated[
+    dict[str, Annotated[str, Field(max_length=64)]],
+    Field(max_length=256),
+]
+"""Quantities by the keys of quotas, of which one resource may have three."""
+
 FreeMap = Annotated[dict[str, Text], Field(max_length=32)]
 
 

@@ -10,6 +10,7 @@ from buildstate.api.fields import (
     HeldQuantities,
     Model,
     ObjectName,
+    Promised,
     Reason,
     Text,
     Time,
@@ -246,6 +247,8 @@ class ResourceState(Model):
     be seen here."""
     released: HeldQuantities = Field(default_factory=dict)
     """What the latest that ended or was deleted gave back."""
+    promised: Promised = Field(default_factory=dict)
+    """What is kept for it until its end, by the keys of the namespace's quotas."""
     pods: Annotated[
         tuple[HeldPod, ...],
         Field(max_length=MAX_HELD, json_schema_extra={"x-kubernetes-list-type": "atomic"}),

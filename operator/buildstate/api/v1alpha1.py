@@ -264,6 +264,9 @@ class BuildSpec(Model):
     ERROR aborts the build."""
     suspend: bool = False
     """Start nothing new: a Pod that runs goes on to its end, no other one is started."""
+    priority: Annotated[int, Field(ge=-1000, le=1000)] = 0
+    """Place in the line where the namespace's quota has no room for all: the higher goes first,
+    among equals the older."""
     phases: PhasesWork = PhasesWork()
     """Work of the phases. It cannot change once the build has left INIT, except in ERROR. Resources
     of a phase can change at any time."""

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
-from buildstate.domain import quotas
+from buildstate.domain import changes, quotas
 from buildstate.domain.errors import ErrorCategory
 from buildstate.domain.needs import Demand, PodNeed, claim_need, need_of
 from buildstate.domain.observed import Moment, Observed
@@ -32,7 +32,7 @@ def demand(
     `entering` is the phase by which it would leave ERROR.
     """
     terms = observed.terms
-    phases = _left(state, observed.spec, entering)
+    phases = _left(state, observed.spec, entering) if terms else ()
     if not terms or not phases:
         return Demand()
     return Demand(
@@ -93,17 +93,16 @@ def covers(promise: Amounts, wanted: Demand, terms: Terms) -> bool:
 def is_open(state: BuildState, moment: Moment, entering: BuildPhase | None = None) -> bool:
     """Say whether the build may take the next edge, as far as quotas go."""
     observed = moment.observed
-    wanted = demand(state, observed, entering)
-    if not wanted or not observed.terms:
+    # Where nothing follows, nothing is needed.
+    if not observed.terms or moment.spec.suspend:
         return True
+    wanted = demand(state, observed, entering)
     granted = observed.allotment.promise if observed.allotment else None
     held = amounts(state.resources.promised) if granted is None else granted
     return covers(held, wanted, observed.terms)
 
 
-def obstacle(
-    state: BuildState, moment: Moment, entering: BuildPhase | None = None
-) -> Never | None:
+def obstacle(state: BuildState, moment: Moment, entering: BuildPhase | None = None) -> Never | None:
     """Give why what is left of the build can never be had, or None."""
     terms = moment.observed.terms
     wanted = demand(state, moment.observed, entering)
@@ -128,15 +127,19 @@ def refuse(state: BuildState, moment: Moment) -> BuildState:
     never = obstacle(state, moment) if is_at_gate(state, moment) else None
     if never is None:
         return state
-    failure = Failure(
-        category=ErrorCategory.RESOURCE_ALLOCATION_FAILURE,
-        phase=state.phase,
-        reason=never.reason,
-        message=never.message[:MAX_TEXT],
-    )
-    from buildstate.domain import changes  # noqa
+    return changes.fail(state, failure(state, never), moment)
 
-    return changes.fail(state, failure, moment)
+
+def failure(state: BuildState, never: Never) -> Failure:
+    """Give the failure of a build that needs what its namespace can never give."""
+    before = state.failure
+    earlier = f"; it had failed with {before.reason}" if before else ""
+    return Failure(
+        category=ErrorCategory.RESOURCE_ALLOCATION_FAILURE,
+        phase=before.phase if before else state.phase,
+        reason=never.reason,
+        message=f"{never.message}{earlier}"[:MAX_TEXT],
+    )
 
 
 def settle(state: BuildState, moment: Moment) -> BuildState:

@@ -7,7 +7,15 @@ All conditions are written every time. `Succeeded` and `Ready` are the summaries
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from buildstate.domain import attempts, captures, dependencies, disruptions, requests, resizes
+from buildstate.domain import (
+    allotments,
+    attempts,
+    captures,
+    dependencies,
+    disruptions,
+    requests,
+    resizes,
+)
 from buildstate.domain.errors import ErrorCategory
 from buildstate.domain.observed import Moment, PodView, Trouble
 from buildstate.domain.outcomes import UNSCHEDULABLE, UNSTARTABLE
@@ -105,7 +113,7 @@ def assess(state: BuildState, moment: Moment) -> Situation:
     if record is not None and record.result is WorkResult.RUNNING:
         return _running(state, moment)
     if record is not None and record.result is WorkResult.FAILED:
-        return _between_attempts(moment)
+        return _between_attempts(state, moment)
     return _at_rest(state, moment)
 
 
@@ -171,6 +179,10 @@ def _in_error(state: BuildState, moment: Moment) -> Situation:
     if trouble is not None:
         message = f"the way out of ERROR waits for the store: {trouble.message}; {failed.message}"
         return Situation(BuildStatus.RECOVERING, trouble.reason, message)
+    line = allotments.waiting(state, moment)
+    if line:
+        message = f"{line}; {failed.message}"
+        return Situation(BuildStatus.RECOVERING, allotments.QUOTA_EXCEEDED, message)
     if not is_recovering(state, moment):
         return failed
     if moment.spec.suspend:
@@ -257,13 +269,18 @@ def _lost(pod: PodView, which: str) -> Situation:
     return Situation(BuildStatus.WAITING, disruptions.NODE_LOST, message)
 
 
-def _between_attempts(moment: Moment) -> Situation:
+def _between_attempts(state: BuildState, moment: Moment) -> Situation:
     lost = next(filter(disruptions.is_lost, moment.observed.live_pods), None)
     if lost is not None:
         return _lost(lost, "the failed attempt")
     if moment.observed.live_pods:
         return Situation(BuildStatus.RUNNING, "Stopping", "the Pod of the failed attempt is ending")
-    return _SUSPENDED  # Nothing else holds up the next attempt.
+    if moment.spec.suspend:
+        return _SUSPENDED
+    line = allotments.waiting(state, moment)
+    if line:
+        return Situation(BuildStatus.WAITING, allotments.QUOTA_EXCEEDED, line)
+    return Situation(BuildStatus.PENDING, "Advancing", "the next attempt is about to begin")
 
 
 def _at_rest(state: BuildState, moment: Moment) -> Situation:
@@ -283,4 +300,7 @@ def _at_rest(state: BuildState, moment: Moment) -> Situation:
     held = dependencies.hold(state, moment, way[0])
     if held is not None:
         return Situation(BuildStatus.WAITING, held.standing, held.message)
+    line = allotments.waiting(state, moment)
+    if line:
+        return Situation(BuildStatus.WAITING, allotments.QUOTA_EXCEEDED, line)
     return Situation(BuildStatus.PENDING, "Advancing", f"on the way to {moment.target}")

@@ -10,7 +10,17 @@ from dataclasses import dataclass, field
 
 from buildstate.domain.phases import BuildPhase
 from buildstate.domain.specs import PhaseWork, WorkResources, Workspace
-from buildstate.domain.terms import ONE, Amounts, Kind, Quota, Scope, Terms, amount, amounts, largest
+from buildstate.domain.terms import (
+    ONE,
+    Amounts,
+    Kind,
+    Quota,
+    Scope,
+    Terms,
+    amount,
+    amounts,
+    largest,
+)
 
 COMPUTE = ("cpu", "memory", "ephemeral-storage")
 HUGE = "hugepages-"
@@ -33,7 +43,9 @@ class PodNeed:
     @property
     def is_best_effort(self) -> bool:
         """Say whether it asks for neither CPU nor memory."""
-        return not any(one.get(name) for one in (self.requests, self.limits) for name in COMPUTE[:2])
+        return not any(
+            one.get(name) for one in (self.requests, self.limits) for name in COMPUTE[:2]
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

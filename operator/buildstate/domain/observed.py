@@ -7,10 +7,12 @@ from enum import StrEnum
 
 from buildstate.domain import names
 from buildstate.domain.checkpoints import CheckpointRef
+from buildstate.domain.lines import Allotment
 from buildstate.domain.neighbours import Neighbour
 from buildstate.domain.phases import BuildPhase
 from buildstate.domain.specs import BuildSpec, CheckpointPolicy, WorkResources
 from buildstate.domain.states import BuildState, HeldVolume, WorkResult
+from buildstate.domain.terms import Terms
 from buildstate.domain.validation import Violation
 
 
@@ -165,7 +167,8 @@ class Observed:
     the claims that it works on, as far as they are known.
 
     `others` are the builds that this one depends on and those that they wait for, by name; empty
-    where no gate is ahead.
+    where no gate is ahead. `terms` are those of its namespace, None where there are none that
+    concern it; `allotment` is what the line answered, None where nothing was to be asked.
     """
 
     namespace: str
@@ -189,6 +192,8 @@ class Observed:
     is_finalized: bool = False
     deletion_time: datetime | None = None
     volumes: tuple[HeldVolume, ...] = ()
+    terms: Terms | None = None
+    allotment: Allotment | None = None
 
     @property
     def deleting(self) -> bool:

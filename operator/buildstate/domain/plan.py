@@ -11,6 +11,7 @@ from datetime import datetime
 
 from buildstate.domain import (
     allocations,
+    allotments,
     attempts,
     captures,
     changes,
@@ -74,7 +75,7 @@ def plan(observed: Observed, now: datetime) -> Plan:
         return _let_go(moment)
     if observed.state is None:
         return _begin(moment)
-    stepped = _follow_steps(observed.state, moment)
+    stepped = allotments.settle(_follow_steps(observed.state, moment), moment)
     due = captures.due(observed.state, stepped, moment)
     decided = summarise(stepped, moment, is_stored=bool(due))
     is_news = bool(due) or decided != observed.state or allocations.is_behind(decided, moment)
@@ -93,7 +94,7 @@ def _begin(moment: Moment) -> Plan:
     """A new build begins in INIT; one that is made again begins with what the lost one had."""
     given = moment.observed.recoverable
     if given is None:
-        return Plan(state=summarise(changes.begin(moment), moment))
+        return Plan(state=_first(changes.begin(moment), moment))
     if given.trouble is not None:
         wait = (given.trouble.retry_time - moment.now).total_seconds()
         return Plan(wake_after=max(0.0, wait))
@@ -103,7 +104,11 @@ def _begin(moment: Moment) -> Plan:
     is_over = held is not None and held.state.phase is BuildPhase.COMPLETE
     if held is None or (given.obstacle and not is_over):
         state = replace(state, phases=(), artifacts=(), failure=recovery_failure(state, given))
-    return Plan(state=summarise(state, moment))
+    return Plan(state=_first(state, moment))
+
+
+def _first(state: BuildState, moment: Moment) -> BuildState:
+    return summarise(allotments.settle(state, moment), moment)
 
 
 def _let_go(moment: Moment) -> Plan:
@@ -221,11 +226,12 @@ def _advance(state: BuildState, moment: Moment) -> BuildState:
 
 
 def _enter_next(state: BuildState, moment: Moment, way: tuple[BuildPhase, ...]) -> BuildState:
-    """Take the first edge of `way`, unless another build is in the way of it."""
+    """Take the first edge of `way`, unless another build or the quota is in its way."""
     failure = dependencies.obstacle(state, moment, way)
     if failure is not None:
         return changes.fail(state, failure, moment)
-    if dependencies.hold(state, moment, way[0]) is not None:
+    is_held = dependencies.hold(state, moment, way[0]) is not None
+    if is_held or not allotments.is_open(state, moment):
         return state
     return changes.enter(state, way[0], moment, "Advanced")
 
@@ -238,6 +244,7 @@ STEPS: tuple[Step, ...] = (
     _follow_work,
     leave_error,
     _release_claim,
+    allotments.refuse,
     _advance,
 )
 

@@ -13,6 +13,9 @@ EXCEEDS_QUOTA = "ExceedsQuota"
 EXCEEDS_LIMIT_RANGE = "ExceedsLimitRange"
 QUOTA_NEEDS_REQUESTS = "QuotaNeedsRequests"
 
+HOPELESS = frozenset({EXCEEDS_QUOTA, EXCEEDS_LIMIT_RANGE, QUOTA_NEEDS_REQUESTS})
+"""What no recovery helps against: somebody has to change the build or the namespace."""
+
 ASKED_OF_ALL = (
     "cpu",
     "memory",
@@ -66,9 +69,7 @@ def _who(demand: Demand, name: str, value: int) -> str:
 
 
 def _unsaid(pod: PodNeed, quota: Quota) -> Iterator[Never]:
-    missing = [
-        name for name in ASKED_OF_ALL if name in quota.hard and not _is_said(name, pod)
-    ]
+    missing = [name for name in ASKED_OF_ALL if name in quota.hard and not _is_said(name, pod)]
     if missing and concerns(quota, pod):
         text = f"{pod.phase} must say {', '.join(missing)}, which quota {quota.name} counts"
         yield Never(QUOTA_NEEDS_REQUESTS, text)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from buildstate.domain import captures, changes, dependencies, pauses, workspaces
+from buildstate.domain import allotments, captures, changes, dependencies, pauses, quotas, workspaces
 from buildstate.domain.checkpoints import CheckpointRef
 from buildstate.domain.errors import ErrorCategory
 from buildstate.domain.observed import Moment, Recoverable
@@ -16,18 +16,46 @@ def leave_error(state: BuildState, moment: Moment) -> BuildState:
     """Take the way out of ERROR that was asked for or that the policy gives, if it is time."""
     if state.phase is not BuildPhase.ERROR or state.is_archived:
         return state
-    if moment.spec.suspend or is_kept(state, moment):
+    entering = way_out(state, moment)
+    if moment.spec.suspend or entering is None or is_kept(state, moment):
         return state
+    refused = _refuse(state, moment, entering)
+    if refused is not state or is_kept(state, moment, entering):
+        return refused
     if asks_cleanup(state, moment):
         return changes.enter(state, BuildPhase.CLEANUP, moment, "CleanupAsked")
-    if not is_recovering(state, moment) or _asks_restore(moment):
+    return state if _asks_restore(moment) else _follow_policy(state, moment)
+
+
+def way_out(state: BuildState, moment: Moment) -> BuildPhase | None:
+    """Give the phase for which the policy, or the phase asked for, leads out of ERROR now."""
+    if asks_cleanup(state, moment):
+        return BuildPhase.CLEANUP
+    if not is_recovering(state, moment):
+        return None
+    if not may_recover(state, moment):
+        return BuildPhase.CLEANUP
+    if moment.now < recovery_time(state, moment) or dependencies.keeps_in_error(state, moment):
+        return None
+    return BuildPhase.INIT
+
+
+def is_kept(state: BuildState, moment: Moment, entering: BuildPhase | None = None) -> bool:
+    """Say whether something must be over before the build may leave ERROR, by whatever way.
+
+    For `entering` a phase, the quotas of the namespace have to have room, too.
+    """
+    if is_held(state, moment) or captures.is_withheld(moment):
+        return True
+    return entering is not None and not allotments.is_open(state, moment, entering)
+
+
+def _refuse(state: BuildState, moment: Moment, entering: BuildPhase) -> BuildState:
+    """Let a build fail once for what its namespace can never give; that is not tried again."""
+    never, failure = allotments.obstacle(state, moment, entering), state.failure
+    if never is None or (failure is not None and failure.reason in quotas.HOPELESS):
         return state
-    return _follow_policy(state, moment)
-
-
-def is_kept(state: BuildState, moment: Moment) -> bool:
-    """Say whether something must be over before the build may leave ERROR, by whatever way."""
-    return is_held(state, moment) or captures.is_withheld(moment)
+    return changes.fail(state, allotments.failure(state, never), moment)
 
 
 def is_held(state: BuildState, moment: Moment) -> bool:
@@ -57,8 +85,6 @@ def _follow_policy(state: BuildState, moment: Moment) -> BuildState:
     if not may_recover(state, moment):
         exhausted = replace(state, recovery=replace(state.recovery, exhausted=True))
         return changes.enter(exhausted, BuildPhase.CLEANUP, moment, "RecoveryExhausted")
-    if moment.now < recovery_time(state, moment) or dependencies.keeps_in_error(state, moment):
-        return state
     counted = replace(state.recovery, attempts=state.recovery.attempts + 1)
     if moment.spec.recovery.strategy is RecoveryStrategy.RESUME:
         return _resume(state, moment, counted)
@@ -141,18 +167,17 @@ def resumes_now(state: BuildState, moment: Moment) -> bool:
     """Say whether the policy restores a checkpoint at this moment."""
     if moment.spec.recovery.strategy is not RecoveryStrategy.RESUME:
         return False
-    if moment.spec.suspend or is_kept(state, moment) or asks_cleanup(state, moment):
+    if moment.spec.suspend or way_out(state, moment) is not BuildPhase.INIT:
         return False
-    if dependencies.keeps_in_error(state, moment):
-        return False
-    is_due = is_recovering(state, moment) and moment.now >= recovery_time(state, moment)
-    return is_due and may_recover(state, moment)
+    return not is_kept(state, moment, BuildPhase.INIT)
 
 
 def may_recover(state: BuildState, moment: Moment) -> bool:
     """Say whether the policy has another recovery left; if not, it has only its clean-up."""
     # Whoever could not be restored will not be by trying once more.
     if _failed_by(state) is ErrorCategory.RECOVERY_FAILURE:
+        return False
+    if state.failure is not None and state.failure.reason in quotas.HOPELESS:
         return False
     spent = state.recovery.exhausted or state.recovery.attempts >= moment.spec.recovery.limit
     return not spent

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from buildstate.domain import changes, recoveries
+from buildstate.domain import allotments, changes, recoveries
 from buildstate.domain.errors import ErrorCategory
 from buildstate.domain.observed import Moment
 from buildstate.domain.phases import BuildPhase, BuildStatus
@@ -33,7 +33,8 @@ def asked_checkpoint(state: BuildState, moment: Moment) -> Request | None:
     if request is None or request.action is not Action.RESTORE:
         return None
     is_possible = judge(state, moment, Action.RESTORE).accepted
-    return request if is_possible and not recoveries.is_kept(state, moment) else None
+    is_kept = recoveries.is_kept(state, moment, BuildPhase.INIT)
+    return request if is_possible and not is_kept else None
 
 
 def pending(state: BuildState, moment: Moment) -> Request | None:
@@ -48,9 +49,17 @@ def asks_to_leave(state: BuildState, moment: Moment) -> bool:
     return request is not None and request.action in _LEAVING
 
 
+def way_out(state: BuildState, moment: Moment) -> BuildPhase | None:
+    """Give the phase for which a request leads out of ERROR, or None where there is none."""
+    request = pending(state, moment)
+    if request is None or request.action not in _ENTERED:
+        return None
+    return _ENTERED[request.action] if judge(state, moment, request.action).accepted else None
+
+
 def _is_waiting(state: BuildState, moment: Moment, action: Action) -> bool:
     """Say whether the act must wait; what it waits for wakes us."""
-    if action in _AFTER_THE_END and recoveries.is_kept(state, moment):
+    if action in _AFTER_THE_END and recoveries.is_kept(state, moment, _ENTERED.get(action)):
         return True  # What was before must be gone first, and the policy may wait for the store.
     if action is Action.RESTORE:
         given = moment.observed.recoverable
@@ -137,6 +146,21 @@ def _is_not_suspended(_state: BuildState, moment: Moment) -> Verdict:
     return _refused("the build is suspended; set spec.suspend to false first")
 
 
+def _fits_anew(state: BuildState, moment: Moment) -> Verdict:
+    return _fits(state, moment, BuildPhase.INIT)
+
+
+def _cleanup_fits(state: BuildState, moment: Moment) -> Verdict:
+    return _fits(state, moment, BuildPhase.CLEANUP)
+
+
+def _fits(state: BuildState, moment: Moment, entering: BuildPhase) -> Verdict:
+    never = allotments.obstacle(state, moment, entering)
+    if never is None:
+        return GRANTED
+    return Verdict(accepted=False, reason=never.reason, message=f"refused: {never.message}")
+
+
 def _refused(message: str) -> Verdict:
     return Verdict(accepted=False, reason=TRANSITION_VIOLATION, message=f"refused: {message}")
 
@@ -145,18 +169,30 @@ Law = Callable[[BuildState, Moment], Verdict]
 
 _LAWS: Mapping[Action, tuple[Law, ...]] = {
     Action.ABORT: (_is_not_archived, _is_not_complete),
-    Action.RESTART: (_is_not_archived, _is_in_error, _wants_out_of_error),
+    Action.RESTART: (_is_not_archived, _is_in_error, _wants_out_of_error, _fits_anew),
     Action.RESTORE: (
         _is_not_archived,
         _is_in_error,
         _wants_out_of_error,
         _has_something_to_restore,
+        _fits_anew,
     ),
-    Action.CLEANUP: (_is_not_archived, _is_in_error, _wants_out_of_error, _is_not_suspended),
+    Action.CLEANUP: (
+        _is_not_archived,
+        _is_in_error,
+        _wants_out_of_error,
+        _is_not_suspended,
+        _cleanup_fits,
+    ),
     Action.CHECKPOINT: (_is_not_archived, _is_not_complete, _is_believed, _store_may_help),
     Action.ARCHIVE: (_is_not_archived, _has_ended, _store_may_help),
 }
-_LEAVING = frozenset({Action.RESTART, Action.RESTORE, Action.CLEANUP})
+_ENTERED: Mapping[Action, BuildPhase] = {
+    Action.RESTART: BuildPhase.INIT,
+    Action.RESTORE: BuildPhase.INIT,
+    Action.CLEANUP: BuildPhase.CLEANUP,
+}
+_LEAVING = frozenset(_ENTERED)
 _AFTER_THE_END = _LEAVING | {Action.ARCHIVE}
 _STORING = frozenset({Action.CHECKPOINT, Action.ARCHIVE})
 

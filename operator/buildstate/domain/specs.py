@@ -184,6 +184,7 @@ class BuildSpec:
 
     phase: BuildPhase = BuildPhase.COMPLETE
     suspend: bool = False
+    priority: int = 0
     phases: PhasesWork = PhasesWork()
     service_account_name: str | None = None
     workspace: Workspace | None = None

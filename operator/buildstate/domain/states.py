@@ -211,11 +211,13 @@ class ResourceState:
     """What a build asks for, what it was given, and what it gave back last: quantities by resource.
 
     Besides the resources of Pods there are `storage`, of a workspace of its own, and `pods`.
+    `promised` is what the quotas of the namespace keep for it, by their keys.
     """
 
     asked: Mapping[str, str] = field(default_factory=dict)
     allocated: Mapping[str, str] = field(default_factory=dict)
     released: Mapping[str, str] = field(default_factory=dict)
+    promised: Mapping[str, str] = field(default_factory=dict)
     pods: tuple[HeldPod, ...] = ()
     volumes: tuple[HeldVolume, ...] = ()
 
