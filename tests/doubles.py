@@ -114,6 +114,12 @@ class Told:
     def corrected(self, correction: str) -> None:
         self.figures.append(("corrected", correction))
 
+    def never_fits(self, reason: str) -> None:
+        self.figures.append(("never fits", reason))
+
+    def promised(self, seconds: float) -> None:
+        self.figures.append(("promised", seconds))
+
     def recovered(self, result: str, seconds: float) -> None:
         self.figures.append(("recovered", result, seconds))
 

@@ -7,7 +7,7 @@ import os
 import random
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from buildstate.api.v1alpha1 import PLURAL
 from buildstate.clocks import SystemClock
@@ -18,6 +18,7 @@ from buildstate.engine.archives import Archives
 from buildstate.engine.budgets import BudgetKeeper
 from buildstate.engine.caches import Cache
 from buildstate.engine.inboxes import Inbox
+from buildstate.engine.ledgers import Ledgers
 from buildstate.engine.managers import StateManager, TransitionManager
 from buildstate.engine.observe import Observer
 from buildstate.engine.outboxes import EventOutbox
@@ -25,6 +26,7 @@ from buildstate.engine.queues import WorkQueue
 from buildstate.engine.reconcile import reconcile
 from buildstate.engine.recoveries import RecoveryHandler
 from buildstate.engine.reports import Reporter
+from buildstate.engine.terms import Listed, TermsInbox
 from buildstate.engine.validators import StateValidator
 from buildstate.engine.vaults import Vaults
 from buildstate.handlers import lifecycle
@@ -47,6 +49,8 @@ from buildstate.telemetry.metrics import Metrics
 from buildstate.telemetry.pages import serve
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 PRIME_AGAIN_AFTER = 2.0
 MIRRORS = 2
@@ -91,6 +95,7 @@ class Operator:
     cache: Cache
     queue: WorkQueue[Key]
     manager: StateManager
+    terms: TermsInbox
     vaults: Vaults
     archives: Archives
     mirrors: WorkQueue[Key]
@@ -100,6 +105,7 @@ class Operator:
     health: WatchHealth
     told: Callable[[Request], None]
     primed: asyncio.Future[Positions]
+    termed: asyncio.Future[Listed]
 
 
 async def run(settings: Settings) -> None:
@@ -154,6 +160,8 @@ def assemble(surroundings: Surroundings, telemetry: Telemetry) -> Operator:
     metrics.watch_builds(cache.census)
     vaults = open_vaults(surroundings, kube, metrics)
     manager, archives = _managers(surroundings, kube, cache, vaults, metrics, outbox)
+    metrics.watch_lines(manager.ledgers.waiting)
+    manager.ledgers.wake = queue.add
     manager = replace(manager, told=mirrors.add)
     return Operator(
         surroundings=surroundings,
@@ -161,6 +169,7 @@ def assemble(surroundings: Surroundings, telemetry: Telemetry) -> Operator:
         cache=cache,
         queue=queue,
         manager=manager,
+        terms=TermsInbox(manager.ledgers, kube),
         vaults=vaults,
         archives=archives,
         mirrors=mirrors,
@@ -170,6 +179,7 @@ def assemble(surroundings: Surroundings, telemetry: Telemetry) -> Operator:
         health=telemetry.health,
         told=telemetry.told,
         primed=asyncio.get_running_loop().create_future(),
+        termed=asyncio.get_running_loop().create_future(),
     )
 
 
@@ -216,6 +226,7 @@ def _managers(
         keeper=archives,
         kube=kube,
         cache=cache,
+        ledgers=Ledgers(observer.glance, cache.keys, clock, metrics),
         clock=clock,
         told=lambda _key: None,
         reporter_image=Image(settings.reporter_image, settings.reporter_pull_policy),
@@ -248,6 +259,13 @@ def _tasks(operator: Operator) -> list[asyncio.Task[None]]:
             for namespace in operator.surroundings.settings.namespaces or ("",)
         ),
         *(_budget_tasks(operator, operator.budgets) if operator.budgets else ()),
+        *(
+            asyncio.create_task(
+                _follow_terms(operator, resource, namespace), name=resource.value[1]
+            )
+            for resource in (Resource.QUOTAS, Resource.LIMITS)
+            for namespace in operator.surroundings.settings.namespaces or ("",)
+        ),
         asyncio.create_task(_watch(operator), name="kopf"),
     ]
 
@@ -298,6 +316,22 @@ async def _follow_pods(operator: Operator, namespace: str) -> None:
     await watch.follow(namespace, positions[namespace])
 
 
+async def _follow_terms(operator: Operator, resource: Resource, namespace: str) -> None:
+    """Follow the quotas or the limit ranges of one namespace, or of all."""
+    taken = operator.terms.quota if resource is Resource.QUOTAS else operator.terms.limits
+    watch = Watch(
+        operator.surroundings.wire,
+        resource,
+        taken=taken,
+        catch_up=functools.partial(operator.terms.catch_up, resource),
+        told=operator.told,
+        chance=operator.surroundings.chance,
+    )
+    listed = await asyncio.shield(operator.termed)
+    listing = listed.quotas if resource is Resource.QUOTAS else listed.limits
+    await watch.follow(namespace, listing.versions[namespace])
+
+
 async def _catch_up(operator: Operator) -> Positions:
     mended = await sweeps.catch_up(operator.cache, operator.kube)
     _look_at(operator, mended.dirty)
@@ -305,7 +339,11 @@ async def _catch_up(operator: Operator) -> Positions:
 
 
 async def _prime(operator: Operator) -> None:
-    mended = await _patiently(operator)
+    mended = await _patiently(lambda: sweeps.prime(operator.cache, operator.kube))
+    listed = await _patiently(operator.terms.listed)
+    # Before anybody is looked at, so that who was first is first.
+    operator.terms.begin(listed)
+    operator.termed.set_result(listed)
     _look_at(operator, mended.dirty)
     for key in mended.dirty:
         operator.mirrors.add(key)
@@ -314,11 +352,11 @@ async def _prime(operator: Operator) -> None:
     logger.info("the cache is filled", extra={"builds": operator.cache.count()})
 
 
-async def _patiently(operator: Operator) -> sweeps.Mended:
-    """Give what filling the cache gives, however long the API server takes to be there."""
+async def _patiently(ask: Callable[[], Awaitable[T]]) -> T:
+    """Give what `ask` gives, however long the API server takes to be there."""
     while True:
         try:
-            return await sweeps.prime(operator.cache, operator.kube)
+            return await ask()
         except BuildStateError as error:
             logger.warning("the cluster is not there yet, trying again: %s", error)
             await asyncio.sleep(PRIME_AGAIN_AFTER)

@@ -15,6 +15,7 @@ from buildstate.domain.plan import Plan
 from buildstate.domain.states import BuildState
 from buildstate.engine.allocations import ResourceStateManager
 from buildstate.engine.caches import Cache
+from buildstate.engine.ledgers import Ledgers
 from buildstate.engine.managers import StateManager, TransitionManager
 from buildstate.engine.observe import Observer
 from buildstate.engine.reconcile import reconcile
@@ -56,6 +57,7 @@ class Engine:
             keeper=self.keeper,
             kube=self.kube,
             cache=self.cache,
+            ledgers=Ledgers(observer.glance, self.cache.keys, self.clock, self.told),
             clock=self.clock,
             told=self.written.append,
         )

@@ -208,27 +208,27 @@ async def test_a_pod_of_somebody_else_that_a_status_names_is_not_taken_for_ours(
 
 async def test_a_refusal_is_seen_by_the_attempt_that_it_was_for() -> None:
     eye = Eye(WORKING.document(3))
-    eye.observer.note(KEY, pod_of(WORKING), REFUSAL)
+    eye.observer.note(KEY, pod_of(WORKING), REFUSAL, NOW)
     assert REFUSAL == seen(await eye.observer.observe(KEY)).refusal
 
 
 async def test_the_refusal_of_an_earlier_attempt_says_nothing_about_this_one() -> None:
     eye = Eye(WORKING.document(3))
-    eye.observer.note(KEY, pod_of(WORKING), REFUSAL)
+    eye.observer.note(KEY, pod_of(WORKING), REFUSAL, NOW)
     eye.cache.put_build(WORKING.attempted(2).document(4))
     assert seen(await eye.observer.observe(KEY)).refusal is None
 
 
 async def test_a_refusal_is_forgotten_when_it_went_well() -> None:
     eye = Eye(WORKING.document(3))
-    eye.observer.note(KEY, pod_of(WORKING), REFUSAL)
-    eye.observer.note(KEY, pod_of(WORKING), None)
+    eye.observer.note(KEY, pod_of(WORKING), REFUSAL, NOW)
+    eye.observer.note(KEY, pod_of(WORKING), None, NOW)
     assert seen(await eye.observer.observe(KEY)).refusal is None
 
 
 async def test_a_build_that_is_gone_is_forgotten() -> None:
     eye = Eye(WORKING.document(3))
-    eye.observer.note(KEY, pod_of(WORKING), REFUSAL)
+    eye.observer.note(KEY, pod_of(WORKING), REFUSAL, NOW)
     eye.cache.drop_build(WORKING.document(4))
     await eye.observer.observe(KEY)
     eye.cache.put_build(WORKING.document(5))
@@ -239,7 +239,7 @@ def test_only_what_differs_from_before_is_news() -> None:
     observer = Eye().observer
     other = replace(REFUSAL, message="less room")
     said = [("p", None), ("p", REFUSAL), ("p", REFUSAL), ("q", REFUSAL), ("q", other), ("q", None)]
-    news = [observer.note(KEY, pod, refusal) for pod, refusal in said]
+    news = [observer.note(KEY, pod, refusal, NOW) for pod, refusal in said]
     assert [False, True, False, True, True, True] == news
 
 

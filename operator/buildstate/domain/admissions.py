@@ -1,4 +1,4 @@
-"""What a build has to ask the line of its namespace for: the question whose answer is not its own."""
+"""What a build has to ask the line of its namespace for before it goes on."""
 
 from buildstate.domain import allotments, captures, quotas, recoveries, requests
 from buildstate.domain.needs import Demand

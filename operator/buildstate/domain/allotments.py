@@ -5,12 +5,12 @@ done never wait for each other. It is written down with the edge that it is for.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from buildstate.domain import changes, quotas
+from buildstate.domain import changes, growths, quotas
 from buildstate.domain.errors import ErrorCategory
-from buildstate.domain.needs import Demand, PodNeed, claim_need, need_of
+from buildstate.domain.needs import Demand, PodNeed, claim_need, pod_need
 from buildstate.domain.observed import Moment, Observed
 from buildstate.domain.phases import BuildPhase
 from buildstate.domain.quotas import Never
@@ -36,15 +36,21 @@ def demand(
     if not terms or not phases:
         return Demand()
     return Demand(
-        pods=tuple(pod for phase in phases if (pod := _pod(phase, observed.spec, terms))),
+        pods=tuple(_pod_needs(phases, None if entering else state, observed.spec, terms)),
         number=len(observed.pods) + len(phases) - _is_made(state, observed),
         claim=claim_need(observed.spec.workspace),
     )
 
 
-def _pod(phase: BuildPhase, spec: BuildSpec, terms: Terms) -> PodNeed | None:
-    work = spec.work(phase)
-    return need_of(phase, work, terms) if work else None
+def _pod_needs(
+    phases: tuple[BuildPhase, ...], state: BuildState | None, spec: BuildSpec, terms: Terms
+) -> Iterator[PodNeed]:
+    for phase in phases:
+        work, record = spec.work(phase), state.record_of(phase) if state else None
+        if work is not None:
+            has_deadline = work.timeout_seconds is not None
+            resources = growths.needed(work, record)
+            yield pod_need(phase, resources, terms, has_deadline=has_deadline)
 
 
 def _is_made(state: BuildState | None, observed: Observed) -> bool:

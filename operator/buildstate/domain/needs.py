@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from buildstate.domain.phases import BuildPhase
-from buildstate.domain.specs import PhaseWork, WorkResources, Workspace
+from buildstate.domain.specs import WorkResources, Workspace
 from buildstate.domain.terms import (
     ONE,
     Amounts,
@@ -85,12 +85,6 @@ def pod_need(
         has_deadline=has_deadline,
         counted=_counted(requests, limits),
     )
-
-
-def need_of(phase: BuildPhase, work: PhaseWork, terms: Terms) -> PodNeed:
-    """Give what the Pod of a phase needs."""
-    has_deadline = work.timeout_seconds is not None
-    return pod_need(phase, work.resources, terms, has_deadline=has_deadline)
 
 
 def _with_defaults(resources: WorkResources, terms: Terms) -> tuple[Amounts, Amounts]:

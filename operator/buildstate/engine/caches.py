@@ -46,6 +46,10 @@ class Cache:
         """Give every build that we know."""
         return iter(tuple(self._builds.values()))
 
+    def keys(self, namespace: str) -> list[Key]:
+        """Give the builds of a namespace."""
+        return [key for key in self._builds if key.namespace == namespace]
+
     def count(self) -> int:
         """Count the builds."""
         return len(self._builds)

@@ -14,6 +14,7 @@ from buildstate.domain.states import BuildState
 from buildstate.engine.act import Keeper, act
 from buildstate.engine.allocations import ResourceStateManager
 from buildstate.engine.caches import Cache
+from buildstate.engine.ledgers import Ledgers
 from buildstate.engine.observe import Observer
 from buildstate.engine.recoveries import RecoveryHandler
 from buildstate.engine.reports import Reporter
@@ -100,6 +101,7 @@ class StateManager:
     keeper: Keeper
     kube: Kube
     cache: Cache
+    ledgers: Ledgers
     clock: Clock
     told: Callable[[Key], None]
     reporter_image: Image = DEFAULT_IMAGE
@@ -110,9 +112,10 @@ class StateManager:
         if observed is None:
             self.recovery_handler.forget(key)
             self.resource_manager.forget(key)
+            self.ledgers.forget(key)
             return None
         tracked = await self.resource_manager.track_resource_allocation(observed)
-        known = self.recovery_handler.informed(tracked)
+        known = self.ledgers.informed(self.recovery_handler.informed(tracked))
         due = wanted(Moment(observed=known, now=self.clock.now()))
         if due is None:
             return known
@@ -150,6 +153,10 @@ class StateManager:
         self.told(key)
         return committed
 
+    def settle(self, committed: Observed) -> None:
+        """Tell the line of the namespace how a pass has left the build."""
+        self.ledgers.settle(committed)
+
     async def discard(self, before: Observed, after: Observed) -> None:
         """Remove the checkpoints that the status has let go."""
         kept = {ref.name for ref in after.state.checkpoints} if after.state else set()
@@ -165,10 +172,13 @@ class StateManager:
         refusal = await act(acts, observed, self.kube, self.cache, self.keeper, self.reporter_image)
         if refusal is None:
             self.resource_manager.corrected(acts, observed)
-        key = Key(observed.namespace, observed.name)
-        is_news = self.observer.note(key, observed.pod_name(observed.state), refusal)
+        if refusal is not None and not refusal.is_permanent:
+            self.ledgers.refused(Key(observed.namespace, observed.name))
+        key, pod = Key(observed.namespace, observed.name), observed.pod_name(observed.state)
+        is_news = self.observer.note(key, pod, refusal, self.clock.now())
         if refusal is not None and not is_news:
-            raise QuotaExceeded(refusal.message)  # It is told already, and waits for its backoff.
+            # It is told already, or too new to be told; it waits for a release, or its backoff.
+            raise QuotaExceeded(refusal.message)
         # What was done to the object itself has made another version of it.
         told = AddFinalizer | RemoveFinalizer | ResizePod
         return is_news or any(isinstance(one, told) for one in acts)

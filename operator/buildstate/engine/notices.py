@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from buildstate.domain.allotments import QUOTA_EXCEEDED
 from buildstate.domain.captures import CONDITION
 from buildstate.domain.checkpoints import CheckpointRef, CheckpointTrigger
 from buildstate.domain.disruptions import DISRUPTIONS
@@ -142,6 +143,19 @@ def _resizes(before: BuildState | None, after: BuildState) -> Iterator[Notice]:
         )
 
 
+def _lines(before: BuildState | None, after: BuildState) -> Iterator[Notice]:
+    ready = after.condition("Ready")
+    known = before.condition("Ready") if before else None
+    is_new = known is None or known.reason != QUOTA_EXCEEDED
+    if ready is not None and ready.reason == QUOTA_EXCEEDED and is_new:
+        yield Notice(
+            mark=f"line.{after.sequence}.{after.attempt}.{after.epoch}",
+            reason=QUOTA_EXCEEDED,
+            message=ready.message,
+            time=after.timestamp,
+        )
+
+
 Kind = Callable[[BuildState | None, BuildState], Iterator[Notice]]
 
 _KINDS: tuple[Kind, ...] = (
@@ -153,6 +167,7 @@ _KINDS: tuple[Kind, ...] = (
     _troubles,
     _replacements,
     _resizes,
+    _lines,
 )
 
 

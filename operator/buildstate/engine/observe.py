@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 from pydantic import ValidationError
@@ -31,6 +31,27 @@ class Reading:
     violations: tuple[Violation, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """What the API server said about a Pod, since when, and whether people are told."""
+
+    pod: str
+    refusal: Refusal
+    since: datetime
+    is_told: bool = False
+
+    def is_same(self, pod: str, refusal: Refusal) -> bool:
+        """Say whether the same is said again."""
+        if refusal.is_permanent or self.refusal.is_permanent:
+            return (self.pod, self.refusal) == (pod, refusal)
+        # The words hold figures: each change of them would be a write.
+        return (self.pod, self.refusal.reason) == (pod, refusal.reason)
+
+
+TOLD_AFTER = timedelta(seconds=2)
+"""Between two phases a quota is still counted for the Pod that has ended: that is not told."""
+
+
 class Observer:
     """Sees builds: from the cache where that is enough, live where absence would decide."""
 
@@ -39,7 +60,7 @@ class Observer:
         self._kube = kube
         self._validator = validator
         self._readings: dict[Key, Reading] = {}
-        self._refusals: dict[Key, tuple[str, Refusal]] = {}
+        self._refusals: dict[Key, Refused] = {}
 
     async def observe(self, key: Key) -> Observed | None:
         """Give one build with its Pods as they stand, or None when it is gone."""
@@ -59,12 +80,23 @@ class Observer:
         """Take note of our own write: what we made ourselves needs no parsing."""
         self._readings[key] = Reading(resource_version, after.spec, after.state, ())
 
-    def note(self, key: Key, pod: str, refusal: Refusal | None) -> bool:
+    def glance(self, key: Key) -> Observed | None:
+        """Give one build as the cache has it, or None when it is not there."""
+        build = self._cache.build(key)
+        if build is None:
+            return None
+        return self._picture(build, self._read(build), self._cache.pods(build.uid))
+
+    def note(self, key: Key, pod: str, refusal: Refusal | None, now: datetime) -> bool:
         """Remember what the API server last said about that Pod; say whether that is news."""
         known = self._refusals.pop(key, None)
-        if refusal is not None:
-            self._refusals[key] = (pod, refusal)
-        return known != self._refusals.get(key)
+        if refusal is None:
+            return known is not None and known.is_told
+        if known is None or not known.is_same(pod, refusal):
+            known = Refused(pod, refusal, now)
+        fresh = replace(known, is_told=refusal.is_permanent or now - known.since >= TOLD_AFTER)
+        self._refusals[key] = fresh
+        return fresh.is_told and not known.is_told
 
     def forget(self, key: Key) -> None:
         """Forget a build that is gone."""
@@ -119,11 +151,12 @@ class Observer:
             others=self._others(build.key.namespace, reading),
             resize=self._cache.resize(build.uid),
         )
-        pod, refusal = self._refusals.get(build.key, ("", None))
-        # What was said about the Pod of an earlier attempt says nothing about this one.
-        if refusal is None or observed.state is None or observed.pod_name(observed.state) != pod:
+        said = self._refusals.get(build.key)
+        if said is None or not said.is_told or observed.state is None:
             return observed
-        return replace(observed, refusal=refusal)
+        # What was said about the Pod of an earlier attempt says nothing about this one.
+        is_of_this = observed.pod_name(observed.state) == said.pod
+        return replace(observed, refusal=said.refusal) if is_of_this else observed
 
 
 def _queue_labels(labels: Mapping[str, str]) -> dict[str, str]:

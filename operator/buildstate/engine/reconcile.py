@@ -21,6 +21,9 @@ async def reconcile(key: Key, manager: StateManager) -> float | None:
     if preserved is None:
         return 0  # The checkpoint that was due is not stored: the policy says what comes of it.
     committed = await manager.commit(observed, preserved.state)
-    has_news = await manager.act(decision.needs, committed)
+    try:
+        has_news = await manager.act(decision.needs, committed)
+    finally:
+        manager.settle(committed)
     await manager.discard(observed, committed)
     return 0 if decision.state is not None or has_news else decision.wake_after

@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 from buildstate.domain.errors import ErrorCategory
 from buildstate.domain.observed import Observed
+from buildstate.domain.quotas import HOPELESS
 from buildstate.domain.states import BuildState, Transition
 from buildstate.engine.notices import Notice, notices, steps
 from buildstate.kube import events
@@ -30,6 +31,9 @@ class Figures(Protocol):
 
     def retried(self, reason: str) -> None:
         """Count one attempt that is tried again."""
+
+    def never_fits(self, reason: str) -> None:
+        """Count one build that needs what its namespace can never give."""
 
     def recovered(self, result: str, seconds: float) -> None:
         """Count one recovery: restored, restarted or failed, and the seconds spent in ERROR."""
@@ -91,6 +95,8 @@ class Reporter:
         failure, request = state.failure, state.last_request
         if failure is not None and (before is None or before.failure != failure):
             self.figures.failed(failure.category)
+            if failure.reason in HOPELESS:
+                self.figures.never_fits(failure.reason)
             if failure.category is ErrorCategory.RECOVERY_FAILURE and before is not None:
                 since = before.history[-1].time if before.history else state.timestamp
                 self.figures.recovered("failed", (state.timestamp - since).total_seconds())

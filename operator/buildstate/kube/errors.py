@@ -1,5 +1,6 @@
 """From the answers of the API server to our own errors: may asking again help, or not?"""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,17 @@ from buildstate.domain.errors import (
     QuotaExceeded,
     Transient,
 )
+from buildstate.domain.quotas import QUOTA_NEEDS_REQUESTS
+
+POD_SECURITY = "PodSecurityViolation"
+LIMIT_RANGE = "LimitRangeViolation"
+
+_FORBIDDEN = (
+    (re.compile(r"violates PodSecurity"), POD_SECURITY),
+    (re.compile(r"(usage|ratio|storage) per (Container|Pod|PersistentVolumeClaim)"), LIMIT_RANGE),
+    (re.compile(r"failed quota: .*must specify"), QUOTA_NEEDS_REQUESTS),
+)
+"""What the admission plugins of the API server say, all of them as Forbidden."""
 
 _PASSING = frozenset({401, 408, 425, 429})
 
@@ -30,7 +42,11 @@ def error_of(status: int, body: bytes, retry_after: str | None) -> BuildStateErr
         return QuotaExceeded(message)
     if status in _PASSING or status >= 500:
         return Transient(message, retry_after=_seconds(retry_after))
-    return Permanent(message, reason=reason)
+    return Permanent(message, reason=_specific(message, reason) if status == 403 else reason)
+
+
+def _specific(message: str, reason: str) -> str:
+    return next((known for words, known in _FORBIDDEN if words.search(message)), reason)
 
 
 def _parsed(body: bytes) -> Mapping[str, Any]:

@@ -28,6 +28,7 @@ class Resource(Enum):
     CONFIGMAPS = ("/api/v1", "configmaps")
     NAMESPACES = ("/api/v1", "namespaces")
     QUOTAS = ("/api/v1", "resourcequotas")
+    LIMITS = ("/api/v1", "limitranges")
 
 
 class Listing(NamedTuple):

@@ -76,6 +76,13 @@ class Metrics:
         self._requests = self._counter(
             "requests", "Imperative requests by action and outcome.", "action", "outcome"
         )
+        self._quota_seconds = self._histogram(
+            "quota_wait_seconds", "Seconds that a build waited for its promise.", _PHASE_BUCKETS
+        )
+        self._quota_refusals = self._counter(
+            "quota_refusals", "Builds that need what their namespace can never give.", "reason"
+        )
+        self._quota_waiting = self._gauge("quota_waiting", "Builds that wait for quota.")
         self._queue_depth = self._gauge("queue_depth", "Builds that wait for a worker.")
 
     def exposition(self) -> bytes:
@@ -85,6 +92,18 @@ class Metrics:
     def watch_queue(self, depth: Callable[[], int]) -> None:
         """Read the queue's depth from `depth` at each scrape."""
         self._queue_depth.set_function(depth)
+
+    def watch_lines(self, waiting: Callable[[], int]) -> None:
+        """Read how many builds wait for quota from `waiting` at each scrape."""
+        self._quota_waiting.set_function(waiting)
+
+    def promised(self, seconds: float) -> None:
+        """Count one promise, and how long its build waited for it."""
+        self._quota_seconds.observe(seconds)
+
+    def never_fits(self, reason: str) -> None:
+        """Count one build that needs what its namespace can never give."""
+        self._quota_refusals.labels(reason).inc()
 
     def watch_builds(self, census: Callable[[], Iterable[tuple[str, str]]]) -> None:
         """Count the builds by phase and status from `census` at each scrape."""

@@ -1,0 +1,73 @@
+"""How the terms of namespaces come to the ledgers: from watches, and from lists after a gap."""
+
+from typing import Any, NamedTuple
+
+from buildstate.engine.ledgers import Ledgers
+from buildstate.kube import quotas
+from buildstate.kube.ports import Document, Key, Kube, Listing, Resource
+
+
+class Listed(NamedTuple):
+    """All ResourceQuotas and LimitRanges, as they stood when they were listed."""
+
+    quotas: Listing
+    limits: Listing
+
+
+class TermsInbox:
+    """Takes what the API server tells of ResourceQuotas and LimitRanges; cheap, and never waits."""
+
+    def __init__(self, ledgers: Ledgers, kube: Kube) -> None:
+        self._ledgers = ledgers
+        self._kube = kube
+        self._known: dict[Resource, set[Key]] = {Resource.QUOTAS: set(), Resource.LIMITS: set()}
+
+    async def listed(self) -> Listed:
+        """Give all that there is."""
+        return Listed(
+            await self._kube.list_all(Resource.QUOTAS), await self._kube.list_all(Resource.LIMITS)
+        )
+
+    def begin(self, listed: Listed) -> None:
+        """Take in all that there is, before anything is decided."""
+        self._replace(Resource.QUOTAS, listed.quotas)
+        self._replace(Resource.LIMITS, listed.limits)
+
+    async def catch_up(self, resource: Resource) -> dict[str, str]:
+        """Take in what a gap in the watch has hidden; give where to go on."""
+        listing = await self._kube.list_all(resource)
+        self._replace(resource, listing)
+        return listing.versions
+
+    def quota(self, event: str | None, document: dict[str, Any]) -> None:
+        """Take one event of a ResourceQuota."""
+        self._take(Resource.QUOTAS, document, is_gone=event == "DELETED")
+
+    def limits(self, event: str | None, document: dict[str, Any]) -> None:
+        """Take one event of a LimitRange."""
+        self._take(Resource.LIMITS, document, is_gone=event == "DELETED")
+
+    def _replace(self, resource: Resource, listing: Listing) -> None:
+        gone = self._known[resource] - {_key(document) for document in listing.items}
+        for document in listing.items:
+            self._take(resource, document, is_gone=False)
+        for key in gone:
+            self._tell(resource, key, None)
+
+    def _take(self, resource: Resource, document: Document, *, is_gone: bool) -> None:
+        self._tell(resource, _key(document), None if is_gone else document)
+
+    def _tell(self, resource: Resource, key: Key, document: Document | None) -> None:
+        known = self._known[resource]
+        if document is None:
+            known.discard(key)
+        else:
+            known.add(key)
+        if resource is Resource.QUOTAS:
+            self._ledgers.quota(*key, quotas.quota(document) if document else None)
+        else:
+            self._ledgers.limits(*key, quotas.bounds(document) if document else ())
+
+
+def _key(document: Document) -> Key:
+    return Key(document["metadata"]["namespace"], document["metadata"]["name"])
