@@ -160,7 +160,7 @@ def assemble(surroundings: Surroundings, telemetry: Telemetry) -> Operator:
     metrics.watch_builds(cache.census)
     vaults = open_vaults(surroundings, kube, metrics)
     manager, archives = _managers(surroundings, kube, cache, vaults, metrics, outbox)
-    metrics.watch_lines(manager.ledgers.waiting)
+    metrics.resources.watch_lines(manager.ledgers.waiting)
     manager.ledgers.wake = queue.add
     manager = replace(manager, told=mirrors.add)
     return Operator(
@@ -226,7 +226,7 @@ def _managers(
         keeper=archives,
         kube=kube,
         cache=cache,
-        ledgers=Ledgers(observer.glance, cache.keys, clock, metrics),
+        ledgers=Ledgers(observer.glance, cache.keys, clock, metrics.resources),
         clock=clock,
         told=lambda _key: None,
         reporter_image=Image(settings.reporter_image, settings.reporter_pull_policy),

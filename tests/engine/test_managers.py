@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from tests.doubles import Keeping, RecordingKube, StoppedClock, Told, seen
-from tests.worlds import NAME, NAMESPACE, a_build, a_document
+from tests.worlds import NAME, NAMESPACE, a_build, a_document, after
 
 from buildstate.api import convert
 from buildstate.domain.actions import CreatePod
@@ -183,20 +183,33 @@ async def test_a_write_that_the_server_stored_otherwise_is_read_again(
 # Acts.
 
 
-async def test_a_refusal_is_news_once_and_then_waits_for_its_backoff() -> None:
-    quota: list[Exception | None] = [QuotaExceeded("exceeded quota") for _ in range(2)]
-    engine = Engine(a_build().in_phase(BuildPhase.INIT).document(1, **SPEC), create=quota)
-    assert 0 == await reconcile(KEY, engine.manager)
+async def refused(engine: Engine, seconds: float) -> None:
+    """Look at the build that long after the beginning, and find that there is no room."""
+    engine.clock.time = after(seconds)
     with pytest.raises(Transient, match="exceeded quota"):
         await reconcile(KEY, engine.manager)
+
+
+async def test_a_refusal_that_lasts_is_news_once_and_then_waits_for_its_backoff() -> None:
+    quota: list[Exception | None] = [QuotaExceeded("exceeded quota") for _ in range(4)]
+    engine = Engine(a_build().in_phase(BuildPhase.INIT).document(1, **SPEC), create=quota)
+    await refused(engine, 0)
+    await refused(engine, 1.9)
+    engine.clock.time = after(2)
+    assert 0 == await reconcile(KEY, engine.manager)
+    await refused(engine, 2)
     observed, _ = await engine.look()
     assert "Waiting" == (observed.state and observed.state.status)
 
 
 async def test_a_refusal_that_ends_is_news() -> None:
-    quota: list[Exception | None] = [QuotaExceeded("exceeded quota"), None]
+    quota: list[Exception | None] = [*(QuotaExceeded("exceeded quota") for _ in range(3)), None]
     engine = Engine(a_build().in_phase(BuildPhase.INIT).document(1, **SPEC), create=quota)
-    for _ in range(3):
+    await refused(engine, 0)
+    engine.clock.time = after(2)
+    assert 0 == await reconcile(KEY, engine.manager)
+    await refused(engine, 2)
+    for _ in range(2):
         await reconcile(KEY, engine.manager)
     observed, _ = await engine.look()
     assert "Running" == (observed.state and observed.state.status)

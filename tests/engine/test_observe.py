@@ -5,7 +5,17 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 from tests.doubles import RecordingKube, seen
-from tests.worlds import NAME, NAMESPACE, UID, ABuild, a_build, a_document, a_pod_document
+from tests.worlds import (
+    NAME,
+    NAMESPACE,
+    NOW,
+    UID,
+    ABuild,
+    a_build,
+    a_document,
+    a_pod_document,
+    after,
+)
 
 from buildstate.domain.errors import ErrorCategory
 from buildstate.domain.observed import Refusal
@@ -208,7 +218,8 @@ async def test_a_pod_of_somebody_else_that_a_status_names_is_not_taken_for_ours(
 
 async def test_a_refusal_is_seen_by_the_attempt_that_it_was_for() -> None:
     eye = Eye(WORKING.document(3))
-    eye.observer.note(KEY, pod_of(WORKING), REFUSAL, NOW)
+    for seconds in (0, 2):
+        eye.observer.note(KEY, pod_of(WORKING), REFUSAL, after(seconds))
     assert REFUSAL == seen(await eye.observer.observe(KEY)).refusal
 
 
@@ -235,12 +246,34 @@ async def test_a_build_that_is_gone_is_forgotten() -> None:
     assert seen(await eye.observer.observe(KEY)).refusal is None
 
 
-def test_only_what_differs_from_before_is_news() -> None:
+async def test_what_is_over_in_no_time_is_not_told() -> None:
+    eye = Eye(WORKING.document(3))
+    eye.observer.note(KEY, pod_of(WORKING), REFUSAL, NOW)
+    eye.observer.note(KEY, pod_of(WORKING), REFUSAL, after(1.9))
+    assert seen(await eye.observer.observe(KEY)).refusal is None
+
+
+def test_only_what_lasts_and_differs_from_before_is_news() -> None:
     observer = Eye().observer
     other = replace(REFUSAL, message="less room")
-    said = [("p", None), ("p", REFUSAL), ("p", REFUSAL), ("q", REFUSAL), ("q", other), ("q", None)]
-    news = [observer.note(KEY, pod, refusal, NOW) for pod, refusal in said]
-    assert [False, True, False, True, True, True] == news
+    said = [
+        ("p", None, 0),
+        ("p", REFUSAL, 0),
+        ("p", REFUSAL, 2),
+        ("p", other, 3),
+        ("q", REFUSAL, 4),
+        ("q", other, 6),
+        ("q", None, 7),
+    ]
+    news = [observer.note(KEY, pod, refusal, after(seconds)) for pod, refusal, seconds in said]
+    assert [False, False, True, False, False, True, True] == news
+
+
+def test_what_stays_is_told_at_once() -> None:
+    observer, lasting = Eye().observer, replace(REFUSAL, is_permanent=True)
+    other = replace(lasting, message="another one")
+    news = [observer.note(KEY, "p", one, NOW) for one in (lasting, lasting, other, REFUSAL)]
+    assert [True, False, True, False] == news
 
 
 # Other builds.

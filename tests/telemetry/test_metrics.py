@@ -23,6 +23,9 @@ def metrics() -> Metrics:
     metrics.transition(STEP, 1.5)
     metrics.failed("PhaseFailed")
     metrics.answered("Restart", "Done")
+    metrics.never_fits("ExceedsQuota")
+    metrics.resources.promised(2.5)
+    metrics.resources.watch_lines(lambda: 4)
     metrics.retried("OOMKilled")
     metrics.retried("what a Pod says")
     metrics.validated(True, 0.001)
@@ -83,6 +86,9 @@ def test_every_figure_moves(metrics: Metrics) -> None:
         ("transitions_total", {"from": "INIT", "to": "SETUP", "result": "committed"}, 1),
         ("phase_duration_seconds_sum", {"phase": "INIT", "left_for": "SETUP"}, 1.5),
         ("errors_total", {"category": "PhaseFailed"}, 1),
+        ("quota_refusals_total", {"reason": "ExceedsQuota"}, 1),
+        ("quota_wait_seconds_sum", {}, 2.5),
+        ("quota_waiting", {}, 4),
         ("retries_total", {"reason": "OOMKilled"}, 1),
         ("retries_total", {"reason": "Other"}, 1),
         ("requests_total", {"action": "Restart", "outcome": "Done"}, 1),

@@ -17,13 +17,19 @@ def wanted(moment: Moment) -> Demand | None:
         is_due = not moment.spec.suspend
     else:
         entering = _way_out(state, moment)
-        is_due = entering is not None or allotments.is_at_gate(state, moment)
+        is_due = entering is not None or _is_ready(state, moment)
     if not is_due or (state and allotments.is_open(state, moment, entering)):
         return None
     needed = allotments.demand(state, observed, entering)
     if not allotments.promise_of(needed, observed.terms):
         return None
     return None if quotas.never(needed, observed.terms) else needed
+
+
+def _is_ready(state: BuildState, moment: Moment) -> bool:
+    if not allotments.is_at_gate(state, moment):
+        return False
+    return not captures.is_withheld(moment) and not allotments.waits_for_another(state, moment)
 
 
 def _way_out(state: BuildState, moment: Moment) -> BuildPhase | None:

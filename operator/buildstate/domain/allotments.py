@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from buildstate.domain import changes, growths, quotas
+from buildstate.domain import changes, dependencies, growths, quotas
 from buildstate.domain.errors import ErrorCategory
 from buildstate.domain.needs import Demand, PodNeed, claim_need, pod_need
 from buildstate.domain.observed import Moment, Observed
@@ -186,7 +186,17 @@ def _rests(state: BuildState, moment: Moment) -> bool:
         return True
     if moment.observed.wants_pod(state):
         return False
-    return moment.spec.suspend or not _left(state, moment.spec, None)
+    if moment.spec.suspend or waits_for_another(state, moment):
+        return True
+    return not _left(state, moment.spec, None)
+
+
+def waits_for_another(state: BuildState, moment: Moment) -> bool:
+    """Say whether another build is in the way of the next edge: it may need the same quota."""
+    if state.record is not None and not state.record.result.is_done:
+        return False
+    way = path(state.phase, moment.target)
+    return dependencies.hold(state, moment, way[0]) is not None if way else False
 
 
 def _texts(promise: Amounts) -> dict[str, str]:

@@ -294,13 +294,20 @@ def _at_rest(state: BuildState, moment: Moment) -> Situation:
         allowed = ", ".join(requestable(state.phase))
         message = f"no way leads from {state.phase} to {moment.target}; ask for one of {allowed}"
         return Situation(BuildStatus.WAITING, ErrorCategory.TRANSITION_VIOLATION, message)
+    return _before(way[0], state, moment) or Situation(
+        BuildStatus.PENDING, "Advancing", f"on the way to {moment.target}"
+    )
+
+
+def _before(phase: BuildPhase, state: BuildState, moment: Moment) -> Situation | None:
+    """Give what the next phase waits for, or None where it is entered now."""
     if captures.is_withheld(moment) and moment.trouble:
-        message = f"{way[0]} is entered once the checkpoint can be stored: {moment.trouble.message}"
+        message = f"{phase} is entered once the checkpoint can be stored: {moment.trouble.message}"
         return Situation(BuildStatus.WAITING, moment.trouble.reason, message)
-    held = dependencies.hold(state, moment, way[0])
+    held = dependencies.hold(state, moment, phase)
     if held is not None:
         return Situation(BuildStatus.WAITING, held.standing, held.message)
     line = allotments.waiting(state, moment)
     if line:
         return Situation(BuildStatus.WAITING, allotments.QUOTA_EXCEEDED, line)
-    return Situation(BuildStatus.PENDING, "Advancing", f"on the way to {moment.target}")
+    return None

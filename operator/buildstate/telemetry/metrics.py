@@ -76,13 +76,6 @@ class Metrics:
         self._requests = self._counter(
             "requests", "Imperative requests by action and outcome.", "action", "outcome"
         )
-        self._quota_seconds = self._histogram(
-            "quota_wait_seconds", "Seconds that a build waited for its promise.", _PHASE_BUCKETS
-        )
-        self._quota_refusals = self._counter(
-            "quota_refusals", "Builds that need what their namespace can never give.", "reason"
-        )
-        self._quota_waiting = self._gauge("quota_waiting", "Builds that wait for quota.")
         self._queue_depth = self._gauge("queue_depth", "Builds that wait for a worker.")
 
     def exposition(self) -> bytes:
@@ -92,18 +85,6 @@ class Metrics:
     def watch_queue(self, depth: Callable[[], int]) -> None:
         """Read the queue's depth from `depth` at each scrape."""
         self._queue_depth.set_function(depth)
-
-    def watch_lines(self, waiting: Callable[[], int]) -> None:
-        """Read how many builds wait for quota from `waiting` at each scrape."""
-        self._quota_waiting.set_function(waiting)
-
-    def promised(self, seconds: float) -> None:
-        """Count one promise, and how long its build waited for it."""
-        self._quota_seconds.observe(seconds)
-
-    def never_fits(self, reason: str) -> None:
-        """Count one build that needs what its namespace can never give."""
-        self._quota_refusals.labels(reason).inc()
 
     def watch_builds(self, census: Callable[[], Iterable[tuple[str, str]]]) -> None:
         """Count the builds by phase and status from `census` at each scrape."""
@@ -147,6 +128,10 @@ class Metrics:
         self._reconcile_seconds.observe(seconds)
         if result != "ok":
             self._reconcile_errors.labels(result).inc()
+
+    def never_fits(self, reason: str) -> None:
+        """Count one build that needs what its namespace can never give."""
+        self.resources.never_fits(reason)
 
     def recovered(self, result: str, seconds: float) -> None:
         """Count one recovery and how long the build was in ERROR before it."""
