@@ -113,6 +113,15 @@ class Api:
             await asyncio.sleep(0.1)
         return False
 
+    async def builds(self) -> list[Document]:
+        """List the builds of the namespace."""
+        items: list[Document] = (await self._ask("GET", self._builds, None)).document["items"]
+        return items
+
+    async def change(self, path: str, patch: Document) -> Answer:
+        """Merge `patch` into anything else."""
+        return await self._ask("PATCH", path, patch)
+
     async def remove(self, path: str) -> Answer:
         """Delete anything else."""
         return await self._ask("DELETE", path, None)
