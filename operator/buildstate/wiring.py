@@ -26,7 +26,7 @@ from buildstate.engine.queues import WorkQueue
 from buildstate.engine.reconcile import reconcile
 from buildstate.engine.recoveries import RecoveryHandler
 from buildstate.engine.reports import Reporter
-from buildstate.engine.terms import Listed, TermsInbox
+from buildstate.engine.terms import TermsInbox
 from buildstate.engine.validators import StateValidator
 from buildstate.engine.vaults import Vaults
 from buildstate.handlers import lifecycle
@@ -105,7 +105,6 @@ class Operator:
     health: WatchHealth
     told: Callable[[Request], None]
     primed: asyncio.Future[Positions]
-    termed: asyncio.Future[Listed]
 
 
 async def run(settings: Settings) -> None:
@@ -179,7 +178,6 @@ def assemble(surroundings: Surroundings, telemetry: Telemetry) -> Operator:
         health=telemetry.health,
         told=telemetry.told,
         primed=asyncio.get_running_loop().create_future(),
-        termed=asyncio.get_running_loop().create_future(),
     )
 
 
@@ -261,7 +259,7 @@ def _tasks(operator: Operator) -> list[asyncio.Task[None]]:
         *(_budget_tasks(operator, operator.budgets) if operator.budgets else ()),
         *(
             asyncio.create_task(
-                _follow_terms(operator, resource, namespace), name=resource.value[1]
+                operator.terms.follow(functools.partial(_following, operator), resource, namespace)
             )
             for resource in (Resource.QUOTAS, Resource.LIMITS)
             for namespace in operator.surroundings.settings.namespaces or ("",)
@@ -316,22 +314,6 @@ async def _follow_pods(operator: Operator, namespace: str) -> None:
     await watch.follow(namespace, positions[namespace])
 
 
-async def _follow_terms(operator: Operator, resource: Resource, namespace: str) -> None:
-    """Follow the quotas or the limit ranges of one namespace, or of all."""
-    taken = operator.terms.quota if resource is Resource.QUOTAS else operator.terms.limits
-    watch = Watch(
-        operator.surroundings.wire,
-        resource,
-        taken=taken,
-        catch_up=functools.partial(operator.terms.catch_up, resource),
-        told=operator.told,
-        chance=operator.surroundings.chance,
-    )
-    listed = await asyncio.shield(operator.termed)
-    listing = listed.quotas if resource is Resource.QUOTAS else listed.limits
-    await watch.follow(namespace, listing.versions[namespace])
-
-
 async def _catch_up(operator: Operator) -> Positions:
     mended = await sweeps.catch_up(operator.cache, operator.kube)
     _look_at(operator, mended.dirty)
@@ -343,7 +325,6 @@ async def _prime(operator: Operator) -> None:
     listed = await _patiently(operator.terms.listed)
     # Before anybody is looked at, so that who was first is first.
     operator.terms.begin(listed)
-    operator.termed.set_result(listed)
     _look_at(operator, mended.dirty)
     for key in mended.dirty:
         operator.mirrors.add(key)

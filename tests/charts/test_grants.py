@@ -21,7 +21,6 @@ OPERATOR = {
     "/pods/resize": {"patch"},
     "/persistentvolumeclaims": {"get", "create", "delete"},
     "/events": {"create"},
-    "/resourcequotas": {"list", "watch"},
     "/limitranges": {"list", "watch"},
     "/namespaces": {"get"},
     "/resourcequotas": {"get", "list", "watch", "create"},

@@ -11,7 +11,7 @@ from buildstate.domain.specs import WorkResources, Workspace
 from buildstate.domain.terms import Bounds, Kind, Quota, Scope, Terms, amounts
 
 
-def a_demand(terms: Terms, size: str | None = None, **resources: Any) -> Demand:
+def a_demand(terms: Terms, size: Any = None, **resources: Any) -> Demand:
     pod = pod_need(BuildPhase.BUILD, WorkResources(**resources), terms, has_deadline=False)
     return Demand(pods=(pod,), number=1, claim=claim_need(Workspace(size=size)))
 

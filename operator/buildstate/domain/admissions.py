@@ -36,6 +36,6 @@ def _way_out(state: BuildState, moment: Moment) -> BuildPhase | None:
     """Give the phase for which the build is about to leave ERROR, or None."""
     if state.phase is not BuildPhase.ERROR or moment.spec.suspend:
         return None
-    if moment.observed.is_held(state) or captures.is_withheld(moment):
+    if recoveries.is_kept(state, moment):
         return None
     return requests.way_out(state, moment) or recoveries.way_out(state, moment)

@@ -3,7 +3,15 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from buildstate.domain import allotments, captures, changes, dependencies, pauses, quotas, workspaces
+from buildstate.domain import (
+    allotments,
+    captures,
+    changes,
+    dependencies,
+    pauses,
+    quotas,
+    workspaces,
+)
 from buildstate.domain.checkpoints import CheckpointRef
 from buildstate.domain.errors import ErrorCategory
 from buildstate.domain.observed import Moment, Recoverable

@@ -1,10 +1,19 @@
 """How the terms of namespaces come to the ledgers: from watches, and from lists after a gap."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 from buildstate.engine.ledgers import Ledgers
 from buildstate.kube import quotas
 from buildstate.kube.ports import Document, Key, Kube, Listing, Resource
+from buildstate.kube.watches import Positions, Watch
+
+Following = Callable[
+    [Resource, Callable[[str, dict[str, Any]], None], Callable[[], Awaitable[Positions]]], Watch
+]
+"""What gives the watch of a kind, from what hears of it and what mends a gap."""
 
 
 class Listed(NamedTuple):
@@ -15,11 +24,15 @@ class Listed(NamedTuple):
 
 
 class TermsInbox:
-    """Takes what the API server tells of ResourceQuotas and LimitRanges; cheap, and never waits."""
+    """Takes what the API server tells of ResourceQuotas and LimitRanges.
+
+    It is made within the event loop.
+    """
 
     def __init__(self, ledgers: Ledgers, kube: Kube) -> None:
         self._ledgers = ledgers
         self._kube = kube
+        self._begun: asyncio.Future[Listed] = asyncio.get_running_loop().create_future()
         self._known: dict[Resource, set[Key]] = {Resource.QUOTAS: set(), Resource.LIMITS: set()}
 
     async def listed(self) -> Listed:
@@ -32,6 +45,15 @@ class TermsInbox:
         """Take in all that there is, before anything is decided."""
         self._replace(Resource.QUOTAS, listed.quotas)
         self._replace(Resource.LIMITS, listed.limits)
+        self._begun.set_result(listed)
+
+    async def follow(self, following: Following, resource: Resource, namespace: str) -> None:
+        """Follow the quotas or the limit ranges of one namespace, or of all, for ever."""
+        taken = self.quota if resource is Resource.QUOTAS else self.limits
+        watch = following(resource, taken, partial(self.catch_up, resource))
+        listed = await asyncio.shield(self._begun)
+        listing = listed.quotas if resource is Resource.QUOTAS else listed.limits
+        await watch.follow(namespace, listing.versions[namespace])
 
     async def catch_up(self, resource: Resource) -> dict[str, str]:
         """Take in what a gap in the watch has hidden; give where to go on."""
