@@ -28,6 +28,7 @@ def test_every_rule_of_the_module_is_at_a_place() -> None:
         rules.ARE_RESOURCES,
         rules.REQUESTS_FIT_LIMITS,
         rules.CHECKPOINT_GOES_WITH_RESTORE,
+        rules.DIGEST_GOES_WITH_ARTIFACT,
         rules.PATH_STAYS_INSIDE,
     }
     every = {thing for thing in vars(rules).values() if isinstance(thing, Rule)}

@@ -250,6 +250,69 @@ def test_one_that_is_waited_for_before_its_own_gate_makes_no_cycle() -> None:
     )
 
 
+# Artifacts.
+
+SHA, OTHER_SHA = "a" * 64, "b" * 64
+JAR = WAITING.wanting(dependencies=(Dependency(name="lib", artifact="jar"),))
+THIS_JAR = WAITING.wanting(dependencies=(Dependency(name="lib", artifact="jar", sha256=SHA),))
+EARLY_JAR = WAITING.wanting(dependencies=(Dependency(name="lib", artifact="jar", phase=SETUP),))
+MADE: dict[str, Any] = {**DONE, "artifacts": {"jar": SHA}}
+
+
+def test_an_artifact_is_waited_for_as_well() -> None:
+    said = "BUILD waits for lib to reach SETUP and leave jar behind"
+    world = EARLY_JAR.beside("lib", reached=frozenset({INIT, SETUP, BUILD}), phase=BUILD)
+    assert ("Waiting", "DependencyPending", said) == told(world)
+
+
+@pytest.mark.parametrize("world", [JAR, THIS_JAR, EARLY_JAR])
+def test_an_artifact_that_is_there_is_written_down_with_its_digest(world: ABuild) -> None:
+    state = next_state(world.beside("lib", **MADE))
+    (found,) = state.dependencies
+    assert (BUILD, "jar", SHA, True) == (state.phase, found.artifact, found.sha256, found.satisfied)
+
+
+def test_an_artifact_before_its_phase_is_nothing_yet() -> None:
+    world = again(JAR.beside("lib", phase=TEST, reached=frozenset({INIT, SETUP})))
+    there = world.beside("lib", phase=TEST, artifacts={"jar": SHA})
+    assert Plan() == plan(there.observed(), after(60))
+
+
+def test_a_build_that_ended_without_the_artifact_is_a_failure() -> None:
+    failure = next_state(JAR.beside("lib", **DONE, has_ended=True, words="gone")).failure
+    assert failure is not None
+    assert ("DependencyFailed", "lib did not leave jar behind: it is gone") == (
+        failure.reason,
+        failure.message,
+    )
+
+
+def test_an_artifact_of_another_digest_is_a_failure_with_both() -> None:
+    failure = next_state(
+        THIS_JAR.beside("lib", **{**MADE, "artifacts": {"jar": OTHER_SHA}})
+    ).failure
+    assert failure is not None
+    said = f"artifact jar of lib is another one: it has sha256 {OTHER_SHA}, and {SHA} is asked for"
+    assert ("DependencyMismatch", said) == (failure.reason, failure.message)
+
+
+@pytest.mark.parametrize(("digest", "phase"), [(SHA, BUILD), (OTHER_SHA, SETUP)])
+def test_of_one_that_is_gone_the_digest_is_remembered(digest: str, phase: BuildPhase) -> None:
+    wanted = Dependency(name="lib", artifact="jar", sha256=SHA)
+    record = known(artifact="jar", sha256=digest, satisfied=True)
+    world = a_build().wanting(dependencies=(wanted,)).in_phase(SETUP, dependencies=(record,))
+    assert phase is next_state(world).phase
+
+
+def test_who_is_to_make_the_artifact_only_behind_our_gate_waits_for_us() -> None:
+    theirs = Dependency(name="demo", before=TEST)
+    lib: dict[str, Any] = {"reached": frozenset({INIT, SETUP, BUILD}), "waits_for": (theirs,)}
+    early = EARLY_JAR.beside("lib", **lib, made_in={"jar": BUILD})
+    late = EARLY_JAR.beside("lib", **lib, made_in={"jar": TEST})
+    assert "DependencyPending" == told(early)[1]
+    assert "DependencyCycle" == getattr(next_state(late).failure, "reason", "")
+
+
 # Out of ERROR.
 
 

@@ -322,6 +322,11 @@ PATH_STAYS_INSIDE = Rule(
     message="path is one below /workspace, without '..' in it; for example dist/app.tar",
     field_path=".path",
 )
+DIGEST_GOES_WITH_ARTIFACT = Rule(
+    rule="!has(self.sha256) || has(self.artifact)",
+    message="sha256 goes with artifact: name the one that must have it",
+    field_path=".sha256",
+)
 ONE_VOLUME = Rule(
     rule="has(self.size) != has(self.claimName)",
     message="name either a size, for a new claim, or a claimName, for one that exists",

@@ -194,6 +194,10 @@ class DependencyState(Model):
     """Uid of the build that was there; empty while none was."""
     phase: BuildPhase
     """Phase that it must have entered."""
+    artifact: Annotated[str, Field(max_length=63)] | None = None
+    """Artifact that it must have left behind."""
+    sha256: Annotated[str, Field(max_length=64)] | None = None
+    """SHA-256 of the artifact that satisfied it, in hexadecimal."""
     satisfied: bool = False
     """Whether it had."""
     time: Time

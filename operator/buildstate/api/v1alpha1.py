@@ -247,11 +247,17 @@ class Request(Model):
 class Dependency(Model):
     """Another build of this namespace that this one waits for."""
 
+    model_config = ConfigDict(json_schema_extra=validated_by(rules.DIGEST_GOES_WITH_ARTIFACT))
+
     name: ObjectName
     """Name of the other BuildState. It need not exist yet."""
     phase: DependencyPhase = BuildPhase.COMPLETE
     """Phase that the other build must have entered in its present run; COMPLETE means that it has
     succeeded."""
+    artifact: Annotated[str, Field(min_length=1, max_length=63, pattern=NAME)] | None = None
+    """Artifact that the other build must have left behind as well."""
+    sha256: Annotated[str, Field(max_length=64, pattern=r"^[0-9a-f]{64}$")] | None = None
+    """SHA-256 that the artifact must have, in hexadecimal. Without it any content is fine."""
     before: GatedPhase = BuildPhase.BUILD
     """Phase of this build that is not entered before that."""
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from buildstate.domain.errors import ErrorCategory
-from buildstate.domain.neighbours import CYCLE, Neighbour, find_cycle, gates_ahead
+from buildstate.domain.neighbours import CYCLE, Neighbour, find_cycle, gates_ahead, has_come
 from buildstate.domain.observed import Moment
 from buildstate.domain.phases import BuildPhase
 from buildstate.domain.specs import BuildSpec, Dependency
@@ -25,10 +25,11 @@ class Standing(StrEnum):
     PENDING = "DependencyPending"
     MISSING = "DependencyMissing"
     FAILED = "DependencyFailed"
+    MISMATCH = "DependencyMismatch"
     CYCLE = CYCLE
 
 
-_HOPELESS = frozenset({Standing.FAILED, Standing.CYCLE})
+_HOPELESS = frozenset({Standing.FAILED, Standing.MISMATCH, Standing.CYCLE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,19 +122,38 @@ def _hopeless(state: BuildState, moment: Moment, gates: tuple[Dependency, ...]) 
 
 def _judge(wanted: Dependency, state: BuildState, moment: Moment) -> Finding:
     other = moment.observed.others.get(wanted.name)
-    what = f"{wanted.name} to reach {wanted.phase}"
     if other is None:
-        known = _known(wanted, state)
-        # What was there and had got so far may be tidied away.
-        if known is not None and known.satisfied:
-            return Finding(Standing.SATISFIED)
-        return Finding(Standing.MISSING, f"{what}, which does not exist")
-    if wanted.phase in other.reached:
-        return Finding(Standing.SATISFIED)
+        return _judge_absent(wanted, _known(wanted, state))
+    if has_come(wanted, other):
+        return _judge_digest(wanted, other)
+    what = f"leave {wanted.artifact} behind" if wanted.phase in other.reached else None
     if other.has_ended:
-        message = f"{wanted.name} did not reach {wanted.phase}: it is {other.words}"
+        message = f"{wanted.name} did not {what or f'reach {wanted.phase}'}: it is {other.words}"
         return Finding(Standing.FAILED, message)
-    return Finding(Standing.PENDING, f"{what}{_where(other)}")
+    return Finding(Standing.PENDING, f"{_words(wanted)}{_where(other)}")
+
+
+def _judge_absent(wanted: Dependency, known: DependencyState | None) -> Finding:
+    # What was there and had come so far may be tidied away.
+    if known is not None and known.satisfied and wanted.sha256 in (None, known.sha256):
+        return Finding(Standing.SATISFIED)
+    return Finding(Standing.MISSING, f"{_words(wanted)}, which does not exist")
+
+
+def _judge_digest(wanted: Dependency, other: Neighbour) -> Finding:
+    found = other.artifacts.get(wanted.artifact or "")
+    if wanted.sha256 in (None, found):
+        return Finding(Standing.SATISFIED)
+    message = (
+        f"artifact {wanted.artifact} of {wanted.name} is another one: it has sha256 {found}, "
+        f"and {wanted.sha256} is asked for"
+    )
+    return Finding(Standing.MISMATCH, message)
+
+
+def _words(wanted: Dependency) -> str:
+    artifact = f" and leave {wanted.artifact} behind" if wanted.artifact else ""
+    return f"{wanted.name} to reach {wanted.phase}{artifact}"
 
 
 def _where(other: Neighbour) -> str:
@@ -141,25 +161,37 @@ def _where(other: Neighbour) -> str:
     return ", which is in ERROR and may recover" if other.phase is BuildPhase.ERROR else ""
 
 
-def _reviewed(wanted: Dependency, state: BuildState, moment: Moment) -> DependencyState | None:
+def _reviewed(wanted: Dependency, state: BuildState, moment: Moment) -> DependencyState:
     other, known = moment.observed.others.get(wanted.name), _known(wanted, state)
     is_satisfied = _judge(wanted, state, moment).standing is Standing.SATISFIED
-    uid = other.uid if other else known.uid if known else ""
-    if known is not None and (known.uid, known.satisfied) == (uid, is_satisfied):
-        return known
-    return DependencyState(
+    fresh = DependencyState(
         name=wanted.name,
-        uid=uid,
+        uid=other.uid if other else known.uid if known else "",
         phase=wanted.phase,
+        artifact=wanted.artifact,
+        sha256=_digest(wanted, other, known) if is_satisfied else None,
         satisfied=is_satisfied,
         time=moment.now,
     )
+    is_same = known is not None and replace(fresh, time=known.time) == known
+    return known if is_same and known is not None else fresh
+
+
+def _digest(
+    wanted: Dependency, other: Neighbour | None, known: DependencyState | None
+) -> str | None:
+    if other is not None:
+        return other.artifacts.get(wanted.artifact or "")
+    return known.sha256 if known else None
 
 
 def _known(wanted: Dependency, state: BuildState) -> DependencyState | None:
     """Give what is written of a dependency, unless something else is asked of it by now."""
-    named = (one for one in state.dependencies if one.name == wanted.name)
-    return next((one for one in named if one.phase is wanted.phase), None)
+    asked_for = (wanted.name, wanted.phase, wanted.artifact)
+    return next(
+        (one for one in state.dependencies if (one.name, one.phase, one.artifact) == asked_for),
+        None,
+    )
 
 
 def _shown(trail: tuple[str, ...]) -> str:

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from buildstate.domain.phases import BuildPhase, BuildStatus, rank
 from buildstate.domain.specs import BuildSpec, Dependency
@@ -23,7 +23,9 @@ class Neighbour:
     """Another build, as far as ours depends on it.
 
     `reached` are the phases that it has entered in its present run. `has_ended` says that nothing
-    more comes of it by itself, `words` why. `waits_for` are the dependencies that it waits for.
+    more comes of it by itself, `words` why. `artifacts` are the digests of what it left behind,
+    `made_in` the phases that leave something behind, both by the names of the artifacts.
+    `waits_for` are the dependencies that it waits for.
     """
 
     uid: str
@@ -31,6 +33,8 @@ class Neighbour:
     reached: frozenset[BuildPhase] = frozenset()
     has_ended: bool = False
     words: str = ""
+    artifacts: Mapping[str, str] = field(default_factory=dict)
+    made_in: Mapping[str, BuildPhase] = field(default_factory=dict)
     waits_for: tuple[Dependency, ...] = ()
 
 
@@ -39,14 +43,19 @@ Look = Callable[[str], Neighbour | None]
 
 def neighbour_of(uid: str, spec: BuildSpec, state: BuildState | None) -> Neighbour:
     """Give the view of a build; `state` is None before its first status write."""
+    made_in = {one.name: one.phase for one in spec.artifacts}
     if state is None:
-        return Neighbour(uid=uid, phase=BuildPhase.INIT, waits_for=spec.dependencies)
+        return Neighbour(
+            uid=uid, phase=BuildPhase.INIT, made_in=made_in, waits_for=spec.dependencies
+        )
     return Neighbour(
         uid=uid,
         phase=state.phase,
         reached=reached(state),
         has_ended=state.status in ENDED,
         words=_words(state),
+        artifacts={one.name: one.sha256 for one in state.artifacts},
+        made_in=made_in,
         waits_for=waits_for(spec, state),
     )
 
@@ -130,7 +139,7 @@ def _way_back(
     while queue:
         edge = queue.popleft()
         if edge.name == name:
-            if rank(edge.phase) >= rank(first.before):
+            if _rank_of(edge, others) >= rank(first.before):
                 return _trail(edge, came_from)
             continue
         for further in _blocking(edge, others, searched):
@@ -144,11 +153,24 @@ def _blocking(
     edge: Dependency, others: Mapping[str, Neighbour], searched: dict[str, int]
 ) -> tuple[Dependency, ...]:
     """Give what keeps the other end of `edge` from reaching its phase."""
-    other, wanted = others.get(edge.name), rank(edge.phase)
-    if other is None or edge.phase in other.reached or searched.get(edge.name, -1) >= wanted:
+    other, wanted = others.get(edge.name), _rank_of(edge, others)
+    if other is None or searched.get(edge.name, -1) >= wanted or has_come(edge, other):
         return ()
     searched[edge.name] = wanted
     return tuple(one for one in other.waits_for if rank(one.before) <= wanted)
+
+
+def has_come(wanted: Dependency, other: Neighbour) -> bool:
+    """Say whether `other` has come as far as is wanted of it, whatever it left behind."""
+    is_made = wanted.artifact is None or wanted.artifact in other.artifacts
+    return is_made and wanted.phase in other.reached
+
+
+def _rank_of(wanted: Dependency, others: Mapping[str, Neighbour]) -> int:
+    """Give the place of the phase that the other build must have entered for all that is wanted."""
+    other = others.get(wanted.name)
+    made_in = other.made_in.get(wanted.artifact) if other and wanted.artifact else None
+    return max(rank(wanted.phase), rank(made_in) if made_in else 0)
 
 
 def _trail(edge: Dependency, came_from: Mapping[Dependency, Dependency | None]) -> tuple[str, ...]:

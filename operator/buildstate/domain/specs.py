@@ -171,10 +171,15 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dependency:
-    """Another build of the namespace: it must reach `phase` before ours enters `before`."""
+    """Another build of the namespace: it must reach `phase` before ours enters `before`.
+
+    Where `artifact` is named it must have left that behind, too, with that `sha256` if any.
+    """
 
     name: str
     phase: BuildPhase = BuildPhase.COMPLETE
+    artifact: str | None = None
+    sha256: str | None = None
     before: BuildPhase = BuildPhase.BUILD
 
 

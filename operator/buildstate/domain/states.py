@@ -166,13 +166,15 @@ class RecoveryState:
 class DependencyState:
     """How one dependency stood when it was last looked at.
 
-    `uid` is that of the build that was there, empty while none was. `time` is when it was
-    satisfied, or when that build was first seen.
+    `uid` is that of the build that was there, empty while none was. `sha256` is the digest of the
+    artifact that satisfied it. `time` is when it was satisfied, or when that build was first seen.
     """
 
     name: str
     uid: str = ""
     phase: BuildPhase
+    artifact: str | None = None
+    sha256: str | None = None
     satisfied: bool = False
     time: datetime
 
