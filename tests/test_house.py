@@ -15,6 +15,7 @@ from buildstate.domain import actions
 from buildstate.domain.checkpoints import DamageReason
 from buildstate.domain.dependencies import Standing
 from buildstate.domain.errors import ErrorCategory
+from buildstate.domain.validation import Law
 from buildstate.telemetry.metrics import Metrics
 
 ROOT = Path(__file__).parents[1]
@@ -205,7 +206,7 @@ def reasons() -> set[str]:
     found = {reason for path in sources(PACKAGE) for reason in _reasons_in(parsed(path))}
     # These are made of parts, or are the words for what comes without one.
     made = {"Accepted", "Error", "NoneDue", "Refused", "RequestDone", "RequestRefused", "Stored"}
-    return found | made | {*DamageReason} | {*Standing} - {Standing.SATISFIED}
+    return found | made | {*DamageReason} | {*Law} | {*Standing} - {Standing.SATISFIED}
 
 
 GIVING = {

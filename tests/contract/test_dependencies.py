@@ -23,6 +23,7 @@ from tests.contract.operators import (
     wait_for_pods,
     wait_until,
 )
+from tests.contract.test_artifacts import DIGEST, GOOD, OTHER, ended, told
 
 pytestmark = pytest.mark.contract
 
@@ -311,3 +312,37 @@ async def test_a_phase_counts_when_it_is_entered(api: Api, operators: Operators)
     assert said == condition_of(build, "Ready")["message"]
     async with kubelet(api):
         await asyncio.gather(*(wait_for(api, name, "COMPLETE") for name in ("lib", "late")))
+
+
+JAR = {"artifacts": [{"name": "jar", "phase": "BUILD", "path": "dist/jar"}], "phases": BUILD_WORK}
+
+
+def on_the_jar(**fields: str) -> dict[str, Any]:
+    """What a build says that depends on the artifact of `lib` as soon as that is there."""
+    return {"dependencies": [{"name": "lib", "phase": "BUILD", "artifact": "jar", **fields}]}
+
+
+async def test_an_artifact_is_waited_for_and_its_digest_compared(
+    api: Api, operators: Operators
+) -> None:
+    await operators.begin()
+    await api.create("any", on_the_jar())
+    await api.create("this", on_the_jar(sha256=DIGEST))
+    await api.create("another", on_the_jar(sha256=OTHER))
+    await api.create("lib", JAR)
+    await wait_for_pods(api, 1)
+    for name in ("any", "this", "another"):
+        await wait_for_reason(api, name, "DependencyPending")
+
+    await ended(api, "BUILD", report=told(GOOD))
+    for name in ("any", "this"):
+        (known,) = (await wait_for(api, name, "COMPLETE"))["status"]["dependencies"]
+        assert ("jar", DIGEST, True) == (known["artifact"], known["sha256"], known["satisfied"])
+    reason, message = await wait_for_failure(api, "another")
+    assert ("DependencyMismatch", True) == (reason, DIGEST in message and OTHER in message)
+
+
+async def test_a_digest_goes_with_an_artifact(api: Api) -> None:
+    answer = await api.create("app", {"dependencies": [{"name": "lib", "sha256": DIGEST}]})
+    assert 422 == answer.code
+    assert "sha256 goes with artifact" in answer.message

@@ -17,7 +17,7 @@ from buildstate.domain.plan import plan
 from buildstate.domain.quantities import added, parse
 from buildstate.domain.specs import WorkResources
 from buildstate.domain.states import BuildState, HeldPod, HeldVolume, ResourceState, WorkResult
-from buildstate.domain.validation import Violation
+from buildstate.domain.validation import Law, Violation
 
 INIT, SETUP, BUILD, TEST, CLEANUP, COMPLETE, ERROR = BuildPhase
 PENDING, RUNNING, SUCCEEDED, FAILED, UNKNOWN = PodPhase
@@ -171,7 +171,7 @@ def test_what_an_altered_state_says_to_hold_is_not_believed() -> None:
     claimed = ResourceState(allocated={"cpu": "1k"}, pods=(HeldPod(name="p", uid="u"),))
     world = WORKING.in_phase(BUILD, resources=claimed)
 
-    law = Violation(ErrorCategory.STATE_CORRUPTION, "digest", "does not match")
+    law = Violation(ErrorCategory.STATE_CORRUPTION, "digest", "does not match", Law.DIGEST_MISMATCH)
     assert ResourceState() == written(world.violating(law)).resources
 
 

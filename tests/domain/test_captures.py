@@ -20,11 +20,11 @@ from buildstate.domain.states import (
     BuildState,
     Condition,
 )
-from buildstate.domain.validation import Violation
+from buildstate.domain.validation import Law, Violation
 
 BUILD = BuildPhase.BUILD
 WAIT, CONTINUE = WhenUnavailable.WAIT, WhenUnavailable.CONTINUE
-BROKEN = Violation(ErrorCategory.STATE_CORRUPTION, "digest", "does not match")
+BROKEN = Violation(ErrorCategory.STATE_CORRUPTION, "digest", "does not match", Law.DIGEST_MISMATCH)
 
 ADVANCING = a_build().in_phase(BUILD)
 WORKING = a_build().with_work().in_phase(BUILD).with_pod()

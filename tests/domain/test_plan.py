@@ -12,7 +12,7 @@ from buildstate.domain.phases import BuildPhase
 from buildstate.domain.plan import Plan, plan
 from buildstate.domain.specs import Action, OnExhausted
 from buildstate.domain.states import MAX_TEXT, BuildState, RecoveryState, WorkResult
-from buildstate.domain.validation import Violation
+from buildstate.domain.validation import Law, Violation
 
 INIT, SETUP, BUILD, TEST, CLEANUP, COMPLETE, ERROR = BuildPhase
 PENDING, RUNNING, SUCCEEDED, FAILED, UNKNOWN = PodPhase
@@ -22,7 +22,7 @@ RETRYING = a_build().with_work(backoff_limit=1).in_phase(BUILD)
 SLOW = a_build().with_work(timeout_seconds=60).in_phase(BUILD)
 STOPPED = a_build().with_work().asking_for(BUILD).in_phase(BUILD)
 CLAIMED = a_build().with_work().with_workspace()
-BROKEN = Violation(ErrorCategory.STATE_CORRUPTION, "digest", "does not match")
+BROKEN = Violation(ErrorCategory.STATE_CORRUPTION, "digest", "does not match", Law.DIGEST_MISMATCH)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -693,3 +693,13 @@ def test_a_broken_state_cannot_ask_for_a_pod_where_there_is_no_work() -> None:
 )
 def test_the_next_look_is(world: ABuild, at: float, expected: float | None) -> None:
     assert expected == plan(world.observed(), after(at)).wake_after
+
+
+def test_a_state_that_breaks_a_law_says_which() -> None:
+    failure = getattr(plan(WORKING.violating(BROKEN).observed(), NOW).state, "failure", None)
+    assert failure is not None
+    assert (ErrorCategory.STATE_CORRUPTION, "DigestMismatch", "digest does not match") == (
+        failure.category,
+        failure.reason,
+        failure.message,
+    )

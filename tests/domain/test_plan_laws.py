@@ -68,7 +68,7 @@ from buildstate.domain.states import (
     WorkResult,
 )
 from buildstate.domain.transitions import VALID_TRANSITIONS, path, requestable
-from buildstate.domain.validation import Violation, validate
+from buildstate.domain.validation import Law, Violation, validate
 
 WAITING = (
     *("", "ContainerCreating", "ErrImagePull", "ImagePullBackOff", "Unschedulable"),
@@ -549,7 +549,9 @@ class Builds(RuleBasedStateMachine):
         state = self.world.state
         assert state is not None
         self.world.state = replace(state, id="altered", workspace_claim=claim, status=status)
-        self.world.violations = (Violation(ErrorCategory.STATE_CORRUPTION, "id", "is altered"),)
+        self.world.violations = (
+            Violation(ErrorCategory.STATE_CORRUPTION, "id", "is altered", Law.DIGEST_MISMATCH),
+        )
 
     # The laws.
 
@@ -661,7 +663,9 @@ def test_whatever_an_altered_state_holds_the_build_comes_to_rest(
 ) -> None:
     world = World(BuildSpec(phase=wanted, suspend=suspend, recovery=recovery))
     world.state = state
-    world.violations = (Violation(ErrorCategory.STATE_CORRUPTION, "digest", "is altered"),)
+    world.violations = (
+        Violation(ErrorCategory.STATE_CORRUPTION, "digest", "is altered", Law.DIGEST_MISMATCH),
+    )
     world.pass_once()
     failure = world.known.failure
     world.settle()
@@ -673,6 +677,8 @@ def test_whatever_an_altered_state_holds_the_build_comes_to_rest(
 def test_nothing_that_an_altered_state_names_is_made_or_deleted(state: BuildState) -> None:
     world = World(BuildSpec(phases=PhasesWork(build=some_work())))
     world.state = state
-    world.violations = (Violation(ErrorCategory.STATE_CORRUPTION, "digest", "is altered"),)
+    world.violations = (
+        Violation(ErrorCategory.STATE_CORRUPTION, "digest", "is altered", Law.DIGEST_MISMATCH),
+    )
     decision = world.decide()
     assert ((), ()) == (decision.releases, decision.needs)

@@ -12,7 +12,7 @@ from buildstate.domain.plan import plan
 from buildstate.domain.requests import answer
 from buildstate.domain.specs import Action, WhenUnavailable
 from buildstate.domain.states import BuildState, RequestOutcome
-from buildstate.domain.validation import Violation
+from buildstate.domain.validation import Law, Violation
 
 EVERYWHERE = [phase for phase in BuildPhase if phase is not BuildPhase.ERROR]
 WORKING = a_build().with_work().in_phase(BuildPhase.BUILD)
@@ -406,7 +406,9 @@ def test_nothing_happens_to_what_is_put_away(
 
 
 def test_a_broken_state_that_says_it_is_put_away_is_not_believed() -> None:
-    broken = Violation(ErrorCategory.STATE_CORRUPTION, "digest", "does not match")
+    broken = Violation(
+        ErrorCategory.STATE_CORRUPTION, "digest", "does not match", Law.DIGEST_MISMATCH
+    )
     found = plan(WORKING.archived().violating(broken).observed(), after(0))
     assert found.state is not None
     assert ("ERROR", "Failed", ()) == (found.state.phase, found.state.status, found.releases)

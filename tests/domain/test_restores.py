@@ -8,9 +8,9 @@ from buildstate.domain.phases import BuildPhase
 from buildstate.domain.restores import Wanted, wanted
 from buildstate.domain.specs import Action, OnExhausted, WhenUnavailable
 from buildstate.domain.states import RecoveryState
-from buildstate.domain.validation import Violation
+from buildstate.domain.validation import Law, Violation
 
-BROKEN = Violation(ErrorCategory.STATE_CORRUPTION, "digest", "does not match")
+BROKEN = Violation(ErrorCategory.STATE_CORRUPTION, "digest", "does not match", Law.DIGEST_MISMATCH)
 FAILED = a_build().in_error()
 ASKED = FAILED.requesting(Action.RESTORE)
 RESUMING = a_build().resuming(limit=2, backoff_seconds=10).in_error()

@@ -5,13 +5,26 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.worlds import UID, a_build
+from tests.worlds import CLAIM, NOW, UID, a_build, a_ref
 
 from buildstate.api import convert
 from buildstate.domain import integrity, validation
 from buildstate.domain.errors import ErrorCategory
 from buildstate.domain.phases import BuildPhase
-from buildstate.domain.validation import CHECKS, REQUIRED_FIELDS, ValidationResult, validate
+from buildstate.domain.states import (
+    ArtifactRecord,
+    DependencyState,
+    HeldVolume,
+    ResourceState,
+)
+from buildstate.domain.validation import (
+    CHECKS,
+    REQUIRED_FIELDS,
+    Law,
+    ValidationResult,
+    validate,
+    validate_unsealed,
+)
 
 Document = dict[str, Any]
 
@@ -25,6 +38,11 @@ def broken(change: Callable[[Document], object], *, sealed: bool = True) -> Docu
     document = deepcopy(GOOD)
     change(document)
     return {**document, "digest": integrity.digest(document)} if sealed else document
+
+
+def reasons(result: ValidationResult) -> list[str]:
+    """Which laws are broken."""
+    return [violation.reason for violation in result.violations]
 
 
 def fields(result: ValidationResult) -> list[str]:
@@ -201,3 +219,109 @@ def leaf(way: tuple[str | int, ...]) -> Any:
     for name in way:
         value = value[name]
     return value
+
+
+# What must fit together.
+
+RICH = (
+    a_build()
+    .with_work()
+    .with_workspace()
+    .depending_on("lib")
+    .in_phase(
+        BuildPhase.TEST,
+        artifacts=(
+            ArtifactRecord(
+                name="jar", phase=BuildPhase.BUILD, path="jar", size=0, sha256="a" * 64, time=NOW
+            ),
+        ),
+        dependencies=(
+            DependencyState(
+                name="lib", uid="u", phase=BuildPhase.COMPLETE, satisfied=True, time=NOW
+            ),
+        ),
+        resources=ResourceState(volumes=(HeldVolume(name=CLAIM, uid="v", size="1Gi"),)),
+        checkpoints=(a_ref(1), a_ref(2)),
+    )
+    .with_pod()
+    .written()
+    .known
+)
+
+
+def rich() -> Document:
+    """A state that has something of everything."""
+    return deepcopy(convert.document_of(RICH))
+
+
+def put(document: Document, path: str, value: object) -> None:
+    """Change what a path such as `history.0.to` leads to."""
+    *way, last = path.split(".")
+    place: Any = document
+    for name in way:
+        place = place[int(name) if name.isdigit() else name]
+    place[int(last) if last.isdigit() else last] = value
+
+
+def test_a_state_that_has_something_of_everything_fits_together() -> None:
+    assert () == validate(rich(), UID).violations
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "law"),
+    [
+        ("id", "another", Law.ID_FOREIGN),
+        ("timestamp", "noon", Law.TIME_INVALID),
+        ("status", "Happy", Law.WORD_UNKNOWN),
+        ("history.0.to", "TEST", Law.HISTORY_BROKEN),
+        ("sequence", 9, Law.HISTORY_ELSEWHERE),
+        ("resources.pods", [], Law.RESOURCES_UNBALANCED),
+        ("resources.pods", None, Law.RESOURCES_UNBALANCED),
+        ("resources.allocated", {"storage": "1Gi"}, Law.RESOURCES_UNBALANCED),
+        ("resources.allocated.pods", "2", Law.RESOURCES_UNBALANCED),
+        ("resources.allocated.pods", 1, Law.RESOURCES_UNBALANCED),
+        ("resources.volumes", [], Law.RESOURCES_UNBALANCED),
+        ("resources.volumes.0.name", "theirs", Law.RESOURCES_UNBALANCED),
+        ("workspaceClaim", None, Law.RESOURCES_UNBALANCED),
+        ("phases.1.result", "Running", Law.ARTIFACT_UNFOUNDED),
+        ("phases", [], Law.ARTIFACT_UNFOUNDED),
+        ("artifacts.0.phase", "CLEANUP", Law.ARTIFACT_UNFOUNDED),
+        ("artifacts.0", "jar", Law.ARTIFACT_UNFOUNDED),
+        ("dependencies.0.satisfied", False, Law.DEPENDENCY_UNSATISFIED),
+        ("dependencies.0.satisfied", "yes", Law.DEPENDENCY_UNSATISFIED),
+        ("dependencies.0", 7, Law.DEPENDENCY_UNSATISFIED),
+        ("checkpoints.0.digest", "sha256:0", Law.CHECKPOINT_INVALID),
+        ("checkpoints.0.digest", 7, Law.CHECKPOINT_INVALID),
+        ("checkpoints.1.name", "2-test-00000000", Law.CHECKPOINT_INVALID),
+        ("checkpoints.1.number", 1, Law.CHECKPOINT_INVALID),
+        ("checkpoints.1.number", "2", Law.CHECKPOINT_INVALID),
+        ("checkpoints.1", None, Law.CHECKPOINT_INVALID),
+    ],
+)
+def test_what_does_not_fit_together_is_told_by_its_law(path: str, value: object, law: Law) -> None:
+    document = rich()
+    put(document, path, value)
+    document["digest"] = integrity.digest(document)
+    assert {law} == {*reasons(validate(document, UID))}
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("dependencies.0.before", "CLEANUP"),
+        ("failure", {"reason": "Error"}),
+        ("resources", {}),
+    ],
+)
+def test_what_is_ahead_failed_or_not_known_breaks_no_law(path: str, value: object) -> None:
+    document = rich()
+    document["dependencies"][0]["satisfied"] = path == "resources"
+    put(document, path, value)
+    document["digest"] = integrity.digest(document)
+    assert () == validate(document, UID).violations
+
+
+def test_what_is_about_to_be_sealed_need_not_be() -> None:
+    document = {**rich(), "digest": "none"}
+    assert [Law.DIGEST_MISMATCH] == reasons(validate(document, UID))
+    assert () == validate_unsealed(document, UID).violations

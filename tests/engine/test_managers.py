@@ -161,6 +161,16 @@ async def test_an_illegal_step_is_refused_before_anything_is_sent() -> None:
     assert ("TransitionViolation", []) == (refusal.value.reason, engine.kube.calls)
 
 
+async def test_a_state_that_breaks_a_law_is_refused_before_anything_is_sent() -> None:
+    engine = Engine(STANDING.document(7))
+    observed, decision = await engine.look()
+    unsound = replace(advanced(decision), sequence=7)
+    with pytest.raises(Permanent, match="history the history ends at 1") as refusal:
+        await engine.manager.commit(observed, unsound)
+    assert ("HistoryElsewhere", []) == (refusal.value.reason, engine.kube.calls)
+    assert [("lost", "INIT", "SETUP", "HistoryElsewhere")] == engine.told.figures
+
+
 async def test_a_write_that_the_server_stored_otherwise_is_read_again(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

@@ -44,3 +44,12 @@ def test_each_validation_is_told() -> None:
     validator.validate_document(document, UID)
     validator.validate_document({**document, "attempt": 9}, UID)
     assert [True, False] == told
+
+
+def test_a_state_that_is_about_to_be_written_is_judged_and_counted_before_it_has_a_seal() -> None:
+    counted: list[bool] = []
+    validator = StateValidator(lambda valid, _: counted.append(valid))
+    good, bad = (convert.stored_form(one) for one in (STATE, replace(STATE, id="another")))
+    assert validator.validate_unsealed(good, UID)
+    assert not validator.validate_unsealed(bad, UID)
+    assert [True, False] == counted

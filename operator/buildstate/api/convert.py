@@ -11,7 +11,7 @@ from buildstate.api.fields import rfc3339
 from buildstate.domain import checkpoints, integrity, specs, states
 from buildstate.domain.errors import ErrorCategory
 from buildstate.domain.phases import BuildPhase, BuildStatus
-from buildstate.domain.validation import Violation
+from buildstate.domain.validation import Law, Violation
 
 Document = Mapping[str, Any]
 
@@ -100,7 +100,7 @@ def unreadable(error: ValidationError) -> Violation:
     """Say what is wrong with a document that is not even of the right shape."""
     first = error.errors()[0]
     place = ".".join(map(str, first["loc"]))
-    return Violation(ErrorCategory.STATE_CORRUPTION, place, first["msg"])
+    return Violation(ErrorCategory.STATE_CORRUPTION, place, first["msg"], Law.STATE_UNREADABLE)
 
 
 def _lower(value: Any) -> Any:

@@ -194,6 +194,8 @@ class DependencyState(Model):
     """Uid of the build that was there; empty while none was."""
     phase: BuildPhase
     """Phase that it must have entered."""
+    before: BuildPhase = BuildPhase.BUILD
+    """Phase of this build that is not entered before that."""
     artifact: Annotated[str, Field(max_length=63)] | None = None
     """Artifact that it must have left behind."""
     sha256: Annotated[str, Field(max_length=64)] | None = None

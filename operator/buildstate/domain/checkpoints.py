@@ -188,9 +188,12 @@ def is_name(text: str) -> bool:
     return re.fullmatch(r"[0-9]{1,16}-[a-z]{1,16}-[0-9a-f]{8}", text) is not None
 
 
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+
+
 def is_digest(value: object) -> bool:
     """Say whether `value` is `sha256:` and 64 hexadecimal digits in lower case."""
-    return isinstance(value, str) and re.fullmatch(r"sha256:[0-9a-f]{64}", value) is not None
+    return isinstance(value, str) and _DIGEST.fullmatch(value) is not None
 
 
 def _unreadable(message: str) -> Damage:

@@ -168,6 +168,7 @@ def _reviewed(wanted: Dependency, state: BuildState, moment: Moment) -> Dependen
         name=wanted.name,
         uid=other.uid if other else known.uid if known else "",
         phase=wanted.phase,
+        before=wanted.before,
         artifact=wanted.artifact,
         sha256=_digest(wanted, other, known) if is_satisfied else None,
         satisfied=is_satisfied,

@@ -153,7 +153,7 @@ def _quarantine(state: BuildState, moment: Moment) -> BuildState:
     failure = Failure(
         category=ErrorCategory.STATE_CORRUPTION,
         phase=state.phase,
-        reason=violations[0].category,
+        reason=violations[0].reason,
         message="; ".join(f"{v.field} {v.message}" for v in violations)[:MAX_TEXT],
     )
     return changes.fail(changes.distrust(state, moment), failure, moment)

@@ -173,6 +173,7 @@ class DependencyState:
     name: str
     uid: str = ""
     phase: BuildPhase
+    before: BuildPhase = BuildPhase.BUILD
     artifact: str | None = None
     sha256: str | None = None
     satisfied: bool = False

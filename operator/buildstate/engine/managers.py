@@ -46,10 +46,12 @@ class TransitionManager:
         """Write `state`, unless the build changed since it was observed; give the world after it.
 
         Raises Conflict when somebody wrote first: nothing was written, and the cache is fresh.
+        Raises Permanent where the state breaks a law: that is a fault of ours, and not written.
         """
         self._refuse_illegal(observed, state)
         key = Key(observed.namespace, observed.name)
         document = convert.document_of(state)
+        self._refuse_unsound(observed, state, document)
         try:
             written = await self._write(key, observed.resource_version, document)
         except BuildStateError as error:
@@ -81,6 +83,15 @@ class TransitionManager:
         verdict = self._validator.validate_transition(observed.state, state)
         if not verdict.accepted:
             raise Permanent(verdict.message, reason=verdict.reason)
+
+    def _refuse_unsound(self, observed: Observed, state: BuildState, document: Document) -> None:
+        result = self._validator.validate_unsealed(document, observed.uid)
+        if result:
+            return
+        first = result.violations[0]
+        self._reporter.lost(observed, state, first.reason)
+        message = f"a state that breaks a law is not written: {first.field} {first.message}"
+        raise Permanent(message, reason=first.reason)
 
     async def _look_again(self, key: Key) -> None:
         known, fresh = self._cache.build(key), await self._kube.get(Resource.BUILDS, key)

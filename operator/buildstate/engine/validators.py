@@ -26,16 +26,25 @@ class StateValidator:
 
     def validate_document(self, document: Document, uid: str) -> ValidationResult:
         """Give every violation of a state as it is stored for the build with that uid."""
-        began = perf_counter()
-        result = validation.validate(document, uid)
-        self._told(bool(result), perf_counter() - began)
-        return result
+        return self._timed(validation.validate, document, uid)
+
+    def validate_unsealed(self, document: Document, uid: str) -> ValidationResult:
+        """Give every violation of a state that is about to be written; its seal is made by us."""
+        return self._timed(validation.validate_unsealed, document, uid)
 
     def validate_transition(self, from_state: BuildState, to_state: BuildState) -> Verdict:
         """Judge the step from one state to another; staying where one is needs no edge."""
         if from_state.phase is to_state.phase:
             return Verdict(accepted=True)
         return transitions.decide(from_state.phase, to_state.phase)
+
+    def _timed(
+        self, judge: Callable[[Document, str], ValidationResult], document: Document, uid: str
+    ) -> ValidationResult:
+        began = perf_counter()
+        result = judge(document, uid)
+        self._told(bool(result), perf_counter() - began)
+        return result
 
     def verify_integrity(self, state: BuildState) -> bool:
         """Say whether a state is what its digest was made over."""

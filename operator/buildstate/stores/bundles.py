@@ -120,7 +120,8 @@ def wrong(bundle: Bundle, namespace: str, uid: str) -> StateDamage | None:
     if result:
         return None
     first = result.violations[0]
-    return StateDamage(INVALID, f"{first.field} {first.message}", namespace, uid)
+    message = f"{first.reason}: {first.field} {first.message}"
+    return StateDamage(INVALID, message, namespace, uid)
 
 
 def summary_of(bundle: Bundle, area: Area = Area.ACTIVE) -> StateSummary:
