@@ -693,13 +693,3 @@ def test_a_broken_state_cannot_ask_for_a_pod_where_there_is_no_work() -> None:
 )
 def test_the_next_look_is(world: ABuild, at: float, expected: float | None) -> None:
     assert expected == plan(world.observed(), after(at)).wake_after
-
-
-def test_a_state_that_breaks_a_law_says_which() -> None:
-    failure = getattr(plan(WORKING.violating(BROKEN).observed(), NOW).state, "failure", None)
-    assert failure is not None
-    assert (ErrorCategory.STATE_CORRUPTION, "DigestMismatch", "digest does not match") == (
-        failure.category,
-        failure.reason,
-        failure.message,
-    )

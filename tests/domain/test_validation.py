@@ -11,6 +11,7 @@ from buildstate.api import convert
 from buildstate.domain import integrity, validation
 from buildstate.domain.errors import ErrorCategory
 from buildstate.domain.phases import BuildPhase
+from buildstate.domain.plan import plan
 from buildstate.domain.states import (
     ArtifactRecord,
     DependencyState,
@@ -325,3 +326,19 @@ def test_what_is_about_to_be_sealed_need_not_be() -> None:
     document = {**rich(), "digest": "none"}
     assert [Law.DIGEST_MISMATCH] == reasons(validate(document, UID))
     assert () == validate_unsealed(document, UID).violations
+
+
+def test_a_state_that_breaks_a_law_says_which() -> None:
+    broken = validate({**GOOD, "attempt": 9}, UID).violations
+    stopped = a_build().in_phase(BuildPhase.TEST).violating(*broken)
+    failure = getattr(plan(stopped.observed(), NOW).state, "failure", None)
+    assert failure is not None
+    assert (
+        ErrorCategory.STATE_CORRUPTION,
+        "DigestMismatch",
+        "digest does not match: the status was changed by somebody else",
+    ) == (
+        failure.category,
+        failure.reason,
+        failure.message,
+    )
