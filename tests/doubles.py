@@ -48,6 +48,14 @@ class RecordingKube:
         self._called("get", resource, key)
         return self.objects.get((resource, key))
 
+    async def find(
+        self, resource: Resource, namespace: str, fields: Mapping[str, str]
+    ) -> list[Document]:
+        self._called("find", resource, namespace, fields)
+        found = [document for (kind, _), document in self.objects.items() if kind is resource]
+        uid = fields.get("involvedObject.uid")
+        return [one for one in found if uid in (None, one.get("involvedObject", {}).get("uid"))]
+
     async def create(self, resource: Resource, body: Document) -> Document:
         self._called("create", resource, body["metadata"]["name"])
         made = {"uid": "made", "resourceVersion": "100", "creationTimestamp": f"{NOW:%FT%TZ}"}

@@ -29,6 +29,7 @@ from buildstate.engine.reports import Reporter
 from buildstate.engine.terms import TermsInbox
 from buildstate.engine.validators import StateValidator
 from buildstate.engine.vaults import Vaults
+from buildstate.engine.volumes import VolumeInspector
 from buildstate.handlers import lifecycle
 from buildstate.handlers.lifecycle import Prime
 from buildstate.kube.client import KubeClient
@@ -221,6 +222,7 @@ def _managers(
         transition_manager=TransitionManager(kube, cache, observer, validator, reporter),
         recovery_handler=handler,
         resource_manager=resources,
+        volume_inspector=VolumeInspector(kube, clock),
         keeper=archives,
         kube=kube,
         cache=cache,

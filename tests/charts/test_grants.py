@@ -20,14 +20,18 @@ OPERATOR = {
     "/pods": {"get", "list", "watch", "create", "delete"},
     "/pods/resize": {"patch"},
     "/persistentvolumeclaims": {"get", "create", "delete"},
-    "/events": {"create"},
+    "/events": {"create", "list"},
     "/limitranges": {"list", "watch"},
     "/namespaces": {"get"},
     "/resourcequotas": {"get", "list", "watch", "create"},
     "/resourcequotas=buildstate": {"update", "delete"},
     "/configmaps": {"get", "list", "create", "update", "delete"},
 }
-EVERYWHERE = {**OPERATOR, "/namespaces": {"get", "list", "watch"}}
+EVERYWHERE = {
+    **OPERATOR,
+    "/namespaces": {"get", "list", "watch"},
+    "storage.k8s.io/storageclasses": {"list"},
+}
 READ = {"get", "list", "watch"}
 WRITE = {"create", "update", "patch", "delete", "deletecollection"}
 PEOPLE = {

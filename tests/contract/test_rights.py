@@ -335,6 +335,8 @@ def test_a_verb_in_another_namespace_opens_nothing(rights: Refusal, installed: C
         "delete pods",
         "create persistentvolumeclaims",
         "create events",
+        "list events",
+        "list storageclasses.storage.k8s.io",
         "get namespaces",
         "list namespaces",
         "watch namespaces",

@@ -23,6 +23,7 @@ from buildstate.engine.recoveries import RecoveryHandler
 from buildstate.engine.reports import Reporter
 from buildstate.engine.validators import StateValidator
 from buildstate.engine.vaults import Vaults
+from buildstate.engine.volumes import VolumeInspector
 from buildstate.kube.ports import Document, Key, Resource
 from buildstate.stores.keyrings import NO_KEYS
 from buildstate.stores.memories import MemoryStore
@@ -54,6 +55,7 @@ class Engine:
             transition_manager=transitions,
             recovery_handler=RecoveryHandler(vaults, resources, self.clock, os.urandom, self.told),
             resource_manager=resources,
+            volume_inspector=VolumeInspector(self.kube, self.clock),
             keeper=self.keeper,
             kube=self.kube,
             cache=self.cache,

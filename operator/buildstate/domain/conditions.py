@@ -17,7 +17,7 @@ from buildstate.domain import (
     resizes,
 )
 from buildstate.domain.errors import ErrorCategory
-from buildstate.domain.observed import Moment, PodView, Trouble
+from buildstate.domain.observed import Moment, Obstruction, PodView, Trouble
 from buildstate.domain.outcomes import UNSCHEDULABLE, UNSTARTABLE
 from buildstate.domain.phases import BuildPhase, BuildStatus
 from buildstate.domain.recoveries import (
@@ -219,7 +219,7 @@ def _running(state: BuildState, moment: Moment) -> Situation:
     work, pod = moment.spec.work(state.phase), observed.pod(state)
     which = f"attempt {state.attempt} of {attempts.limit(work, state.record)} of {state.phase}"
     where = f"in Pod {observed.pod_name(state)}"
-    hindered = _hindered(pod, which) if pod else None
+    hindered = _hindered(pod, which, observed.obstruction) if pod else None
     if hindered is not None:
         return hindered
     lack = resizes.trouble(state, observed)
@@ -230,7 +230,7 @@ def _running(state: BuildState, moment: Moment) -> Situation:
     return Situation(BuildStatus.RUNNING, "PhaseRunning", f"{which} runs {where}{after}")
 
 
-def _hindered(pod: PodView, which: str) -> Situation | None:
+def _hindered(pod: PodView, which: str, why: Obstruction | None) -> Situation | None:
     """Say what keeps the Pod at work from its work, or from its end."""
     where = f"in Pod {pod.name}"
     if pod.is_gated:
@@ -240,8 +240,8 @@ def _hindered(pod: PodView, which: str) -> Situation | None:
     if pod.deleting and pod.is_live:
         text = f"somebody deleted Pod {pod.name} of {which}; the next one follows once it is gone"
         return Situation(BuildStatus.RUNNING, "Stopping", text)
-    if pod.waiting in UNSTARTABLE or pod.waiting == UNSCHEDULABLE:
-        return _stuck(pod, f"{which} cannot start {where}")
+    if why or pod.waiting in (*UNSTARTABLE, UNSCHEDULABLE):
+        return _stuck(pod, f"{which} cannot start {where}", why)
     return None
 
 
@@ -250,7 +250,9 @@ def _gated(pod: PodView, text: str) -> Situation:
     return Situation(BuildStatus.WAITING, "SchedulingGated", f"{text}: {why}")
 
 
-def _stuck(pod: PodView, text: str) -> Situation:
+def _stuck(pod: PodView, text: str, why: Obstruction | None) -> Situation:
+    if why is not None:
+        return Situation(BuildStatus.WAITING, why.reason, f"{text}: {why.message}")
     # The kubelet swings between these two, in other words each time: every swing would be a write.
     if pod.waiting in ("ErrImagePull", "ImagePullBackOff"):
         return Situation(

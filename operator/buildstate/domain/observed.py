@@ -106,6 +106,14 @@ class Resize:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Obstruction:
+    """Why the Pod of the present attempt cannot start, and what to do."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Trouble:
     """Why a build's store could not be used, and when that is tried again.
 
@@ -164,7 +172,8 @@ class Observed:
     of storing checkpoints. `recoverable` is None unless a restore was due. `is_outside` says that
     the build's store outlives its objects. `origin` is the uid of the lost build that this one is
     made from again. `queue_labels` are those that put its Pods into a queue of Kueue. `volumes` are
-    the claims that it works on, as far as they are known.
+    the claims that it works on, as far as they are known. `obstruction` is what was found where its
+    Pod waits for one of them.
 
     `others` are the builds that this one depends on and those that they wait for, by name; empty
     where no gate is ahead. `terms` are those of its namespace, None where there are none that
@@ -192,6 +201,7 @@ class Observed:
     is_finalized: bool = False
     deletion_time: datetime | None = None
     volumes: tuple[HeldVolume, ...] = ()
+    obstruction: Obstruction | None = None
     terms: Terms | None = None
     allotment: Allotment | None = None
 

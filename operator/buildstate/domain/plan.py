@@ -20,6 +20,7 @@ from buildstate.domain import (
     outcomes,
     requests,
     resizes,
+    volumes,
 )
 from buildstate.domain.actions import (
     Act,
@@ -317,6 +318,7 @@ def _wake_after(state: BuildState, moment: Moment) -> float | None:
         *_limits(state, moment),
         *_store_times(state, moment),
         *allocations.due_times(state, moment),
+        *volumes.look_times(state, moment),
     )
     # What is past has had its turn in this pass; it would wake for ever.
     ahead = [limit for limit in limits if limit is not None and limit > moment.now]

@@ -19,6 +19,7 @@ from buildstate.engine.observe import Observer
 from buildstate.engine.recoveries import RecoveryHandler
 from buildstate.engine.reports import Reporter
 from buildstate.engine.validators import StateValidator
+from buildstate.engine.volumes import VolumeInspector
 from buildstate.kube.ports import Clock, Document, Key, Kube, Resource
 from buildstate.kube.reporters import DEFAULT_IMAGE, Image
 
@@ -109,6 +110,7 @@ class StateManager:
     transition_manager: TransitionManager
     recovery_handler: RecoveryHandler
     resource_manager: ResourceStateManager
+    volume_inspector: VolumeInspector
     keeper: Keeper
     kube: Kube
     cache: Cache
@@ -123,9 +125,11 @@ class StateManager:
         if observed is None:
             self.recovery_handler.forget(key)
             self.resource_manager.forget(key)
+            self.volume_inspector.forget(key)
             self.ledgers.forget(key)
             return None
-        tracked = await self.resource_manager.track_resource_allocation(observed)
+        inspected = await self.volume_inspector.inspected(observed)
+        tracked = await self.resource_manager.track_resource_allocation(inspected)
         known = self.ledgers.informed(self.recovery_handler.informed(tracked))
         due = wanted(Moment(observed=known, now=self.clock.now()))
         if due is None:

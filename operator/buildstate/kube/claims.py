@@ -7,7 +7,10 @@ from buildstate.domain import names
 from buildstate.domain.actions import CreateClaim
 from buildstate.domain.observed import Observed
 from buildstate.domain.states import HeldVolume
+from buildstate.domain.volumes import Claim
 from buildstate.kube.owners import owner_reference
+
+_DEFAULT = "storageclass.kubernetes.io/is-default-class"
 
 
 def manifest(observed: Observed, wanted: CreateClaim) -> dict[str, Any]:
@@ -37,6 +40,21 @@ def manifest(observed: Observed, wanted: CreateClaim) -> dict[str, Any]:
 def is_going(claim: Mapping[str, Any]) -> bool:
     """Say whether somebody has deleted a claim that is still there."""
     return "deletionTimestamp" in claim["metadata"]
+
+
+def claim(document: Mapping[str, Any]) -> Claim:
+    """Give what a claim says of itself."""
+    return Claim(
+        phase=(document.get("status") or {}).get("phase") or "Pending",
+        is_going=is_going(document),
+        storage_class=(document.get("spec") or {}).get("storageClassName"),
+    )
+
+
+def is_default(storage_class: Mapping[str, Any]) -> bool:
+    """Say whether a StorageClass is the one of claims that name none."""
+    annotations = storage_class["metadata"].get("annotations") or {}
+    return bool(annotations.get(_DEFAULT) == "true")
 
 
 def volume(claim: Mapping[str, Any], size: str = "0") -> HeldVolume:

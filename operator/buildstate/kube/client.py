@@ -63,6 +63,15 @@ class KubeClient:
         )
         return None if status == 404 else document
 
+    async def find(
+        self, resource: Resource, namespace: str, fields: Mapping[str, str]
+    ) -> list[Document]:
+        """Give the objects of one namespace with these fields; "" is for what is in none."""
+        selector = ",".join(f"{name}={value}" for name, value in fields.items())
+        path = selected(resource, namespace, {"fieldSelector": selector} if fields else {}, {})
+        _, page = await self._call("GET", path)
+        return list(page["items"] or ())
+
     async def create(self, resource: Resource, body: Document) -> Document:
         """Make one object, and give its metadata; raises `AlreadyExists` when the name is taken."""
         collection = collection_path(resource, body["metadata"].get("namespace", ""))

@@ -24,6 +24,7 @@ class Resource(Enum):
     BUILDS = ("/apis/buildstate.dev/v1alpha1", "buildstates")
     PODS = ("/api/v1", "pods")
     CLAIMS = ("/api/v1", "persistentvolumeclaims")
+    STORAGE_CLASSES = ("/apis/storage.k8s.io/v1", "storageclasses")
     EVENTS = ("/api/v1", "events")
     CONFIGMAPS = ("/api/v1", "configmaps")
     NAMESPACES = ("/api/v1", "namespaces")
@@ -57,6 +58,11 @@ class Kube(Protocol):
 
     async def get(self, resource: Resource, key: Key) -> Document | None:
         """Give one object as it stands now, or None where there is none."""
+
+    async def find(
+        self, resource: Resource, namespace: str, fields: Mapping[str, str]
+    ) -> list[Document]:
+        """Give the objects of one namespace with these fields; "" is for what is in none."""
 
     async def create(self, resource: Resource, body: Document) -> Document:
         """Make one object, and give its metadata; raises `AlreadyExists` when the name is taken."""
