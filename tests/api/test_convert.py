@@ -178,7 +178,7 @@ def test_the_whole_intent_is_read() -> None:
     assert expected == convert.spec_of(build)
 
 
-@pytest.mark.parametrize("status", [None, {}, {"conditions": []}], ids=repr)
+@pytest.mark.parametrize("status", [None, {}, {"conditions": []}, {"phase": "INIT"}], ids=repr)
 def test_before_the_first_write_there_is_no_state(status: dict[str, Any] | None) -> None:
     assert convert.state_of({"status": status}) is None
 

@@ -30,6 +30,7 @@ def test_every_rule_of_the_module_is_at_a_place() -> None:
         rules.CHECKPOINT_GOES_WITH_RESTORE,
         rules.DIGEST_GOES_WITH_ARTIFACT,
         rules.PATH_STAYS_INSIDE,
+        rules.REQUEST_KEEPS_ITS_MEANING,
     }
     every = {thing for thing in vars(rules).values() if isinstance(thing, Rule)}
     every |= {*rules.WORK_IS_FROZEN, *rules.COUNTS_GROW, *rules.PASSED_GATES_STAY}

@@ -50,6 +50,10 @@ class Api:
         """Merge `patch` into a build, or into its `part`, such as "/status"."""
         return await self._ask("PATCH", f"{self._builds}/{name}{part}", patch)
 
+    async def put(self, name: str, body: Document, part: str = "") -> Answer:
+        """Write a whole build, or its `part`, such as "/status"."""
+        return await self._ask("PUT", f"{self._builds}/{name}{part}", body)
+
     async def set_status(self, name: str, **status: Any) -> Answer:
         """Merge into the status of a build."""
         return await self.patch(name, {"status": status}, "/status")

@@ -114,7 +114,7 @@ async def test_it_serves_only_the_namespaces_that_it_was_given(
         await api.create("served-too", {})
         for name in ("served", "served-too"):
             assert_sound(await wait_for(api, name, "COMPLETE"), FORWARD)
-        assert "status" not in await elsewhere.get("ignored")
+        assert (await elsewhere.get("ignored"))["status"] == {"phase": "INIT"}
 
 
 async def test_it_is_not_ready_once_the_api_server_is_gone(tmp_path: Path) -> None:

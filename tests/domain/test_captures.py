@@ -56,7 +56,7 @@ def checkpointed(world: ABuild, seconds: float = 0) -> Condition | None:
 @pytest.mark.parametrize(
     "world",
     [
-        pytest.param(a_build().checkpointing(), id="a build without a status"),
+        pytest.param(a_build().suspended().checkpointing(), id="a build that begins in INIT"),
         pytest.param(ADVANCING, id="a step without a policy"),
         pytest.param(ADVANCING.checkpointing(on_transition=False), id="a step if none is wanted"),
         pytest.param(WORKING.checkpointing(), id="no step"),

@@ -40,8 +40,8 @@ class Case:
 
 SITUATIONS = {
     # Walking.
-    "a new build begins in INIT": Case(
-        world=a_build(), phase=INIT, status="Pending", reason="Advancing"
+    "a new build takes its first edge with its first write": Case(
+        world=a_build(), phase=SETUP, status="Pending", reason="Advancing"
     ),
     "a build that is asked to stay in INIT stays": Case(
         world=a_build().asking_for(INIT).in_phase(INIT),
@@ -549,11 +549,6 @@ def test_nothing_is_done_for_a_build_that_is_being_deleted() -> None:
 def test_a_state_is_written_only_when_it_changes() -> None:
     world = WORKING.with_pod(RUNNING).written()
     assert Plan() == plan(world.observed(), after(5))
-
-
-def test_the_first_state_is_written_before_anything_is_done() -> None:
-    decision = plan(a_build().with_work().observed(), NOW)
-    assert ((), ()) == (decision.releases, decision.needs)
 
 
 def test_the_pod_is_named_for_its_attempt() -> None:

@@ -7,7 +7,7 @@ from tests.doubles import Keeping, RecordingKube, StoppedClock, Told, seen
 from tests.worlds import NAME, NAMESPACE, a_build, a_document, after
 
 from buildstate.api import convert
-from buildstate.domain.actions import CreatePod
+from buildstate.domain.actions import AddFinalizer
 from buildstate.domain.errors import Conflict, Permanent, QuotaExceeded, Transient
 from buildstate.domain.observed import Observed
 from buildstate.domain.phases import BuildPhase
@@ -227,11 +227,10 @@ async def test_a_refusal_that_ends_is_news() -> None:
     assert "Running" == (observed.state and observed.state.status)
 
 
-async def test_without_a_state_nothing_is_done() -> None:
+async def test_what_must_be_there_before_the_first_write_makes_another_version_of_it() -> None:
     engine = Engine(a_document())
     observed, _ = await engine.look()
-    assert not await engine.manager.act((CreatePod("p"),), observed)
-    assert [] == engine.kube.calls
+    assert await engine.manager.act((AddFinalizer(),), observed)
 
 
 # The pass.

@@ -34,9 +34,15 @@ def event(ear: Told) -> dict[str, Any]:
     return only
 
 
-def test_the_first_write_is_one_change_and_no_event() -> None:
+def test_the_first_write_tells_of_the_first_edge() -> None:
     ear = told(a_build())
-    assert ([("state", "INIT", "Pending")], []) == (ear.figures, ear.events)
+    assert [("state", "SETUP", "Pending"), ("transition", "INIT", "SETUP", 0.0)] == ear.figures
+    assert ("Advanced", "INIT -> SETUP") == (event(ear)["reason"], event(ear)["message"])
+
+
+def test_a_first_write_that_stays_in_init_is_one_change_and_no_event() -> None:
+    ear = told(a_build().asking_for(BuildPhase.INIT))
+    assert ([("state", "INIT", "Waiting")], []) == (ear.figures, ear.events)
 
 
 def test_a_transition_is_told_with_the_time_that_the_phase_took() -> None:

@@ -50,6 +50,9 @@ _WIRE_NAMES: Mapping[Any, tuple[tuple[str, str], ...]] = {
     for model, domain in _DOMAIN.items()
 }
 
+UNWRITTEN: Document = {"phase": BuildPhase.INIT.value}
+"""What the API server shows of a build whose status nobody has written yet."""
+
 _PLAIN = frozenset({str, int, bool})
 """Most of a document; asking for them first halves the cost."""
 
@@ -66,7 +69,7 @@ def spec_of(build: Document) -> specs.BuildSpec:
 def state_of(build: Document) -> states.BuildState | None:
     """Give the state of a build, or None before the first status write."""
     status = build.get("status")
-    if not status or "phase" not in status:
+    if not status or "phase" not in status or status == UNWRITTEN:
         return None
     state: states.BuildState = _lift(statuses.BuildStatusModel.model_validate(status))
     return state

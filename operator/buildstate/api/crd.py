@@ -5,6 +5,7 @@ from typing import Any
 
 import yaml
 
+from buildstate.api.convert import UNWRITTEN
 from buildstate.api.schema import structural, without_defaults
 from buildstate.api.v1alpha1 import GROUP, KIND, PLURAL, VERSION, BuildStateModel
 
@@ -23,6 +24,12 @@ _COLUMNS: tuple[tuple[str, str, str, int], ...] = (
     ("Message", "string", '.status.conditions[?(@.type=="Ready")].message', 1),
 )
 _SELECTABLE = (".spec.phase", ".status.phase", ".status.status")
+_STATUS: dict[str, Any] = {
+    # Whoever reads a new build sees INIT at once, and so do the rules: there is no first write.
+    "default": {**UNWRITTEN},
+    # One writer writes it as a whole: no owner of each single field needs to be kept.
+    "x-kubernetes-map-type": "atomic",
+}
 
 
 def definition() -> dict[str, Any]:
@@ -69,7 +76,7 @@ def _root() -> dict[str, Any]:
         "kind": {"type": "string"},
         "metadata": {"type": "object"},
     }
-    status = without_defaults(root["properties"]["status"])
+    status = {**without_defaults(root["properties"]["status"]), **_STATUS}
     return {**root, "properties": {**own, **root["properties"], "status": status}}
 
 

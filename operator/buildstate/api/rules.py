@@ -1,8 +1,10 @@
 """The laws that the API server itself keeps, for everyone, cluster-admin included.
 
-They stand at the root of the object, so that they also see the first status write and an attempt to
-remove the status; those about the status see the creation too (`optionalOldSelf`). The transition
-table in them is the domain's own.
+They stand at the root of the object, which always has a status: the schema's default is INIT. So
+they also see the first status write, and an attempt to remove the status is a step to INIT without
+its counts. The transition table in them is the domain's own.
+
+Each write pays for each field that they look at, so what lets most writes pass comes first.
 """
 
 from collections.abc import Mapping
@@ -25,7 +27,6 @@ class Rule:
     message: str = ""
     message_expression: str = ""
     field_path: str = ""
-    sees_creation: bool = False
 
     def schema(self) -> JsonDict:
         """Give the entry of `x-kubernetes-validations`."""
@@ -34,7 +35,6 @@ class Rule:
             "message": self.message,
             "messageExpression": self.message_expression,
             "fieldPath": self.field_path,
-            "optionalOldSelf": self.sees_creation,
         }
         return {name: value for name, value in parts.items() if value}
 
@@ -90,9 +90,8 @@ def _unchanged(place: str, parts: tuple[str, ...]) -> str:
 
 _REQUESTABLE = {phase: requestable(phase) for phase in BuildPhase}
 
-_OLD = "oldSelf.value()"
-_HAD_STATUS = f"oldSelf.hasValue() && has({_OLD}.status)"
-_PHASE_NOW = "(has(self.status) ? self.status.phase : 'INIT')"
+_PHASE = "self.status.phase"
+_OLD_PHASE = "oldSelf.status.phase"
 _NEW_REQUEST = (
     "has(self.spec.request) && "
     "(!has(oldSelf.spec.request) || oldSelf.spec.request.id != self.spec.request.id)"
@@ -111,31 +110,14 @@ _FROZEN: tuple[tuple[str, tuple[str, ...], str], ...] = (
 )
 # What a checkpoint holds was held against the work as it was then.
 _GOES_ON = "(has(self.status.phases) && self.status.phases.exists(one, one.result == 'Restored'))"
+_STAY_OR_GO = {phase: (phase, *following) for phase, following in VALID_TRANSITIONS.items()}
 
-STATUS_STAYS = Rule(
-    rule=f"!({_HAD_STATUS}) || has(self.status)",
-    message="TransitionViolation: the status may not be removed; the history of a build stays",
-    field_path=".status",
-    sees_creation=True,
-)
-FIRST_PHASE = Rule(
-    rule=f"!has(self.status) || ({_HAD_STATUS}) || self.status.phase == 'INIT'",
-    message="TransitionViolation: a build begins in INIT; allowed: INIT",
-    field_path=".status.phase",
-    sees_creation=True,
-)
 TRANSITIONS = Rule(
-    # Its message needs the old phase, and with `optionalOldSelf` a message cannot be made of it.
-    # Nothing is lost: an object that is created has no status, and every update has an old self.
-    rule=(
-        "!has(self.status) || !has(oldSelf.status) || "
-        "self.status.phase == oldSelf.status.phase || "
-        f"self.status.phase in {_table(VALID_TRANSITIONS)}[oldSelf.status.phase]"
-    ),
+    rule=f"{_PHASE} in {_table(_STAY_OR_GO)}[{_OLD_PHASE}]",
     message_expression=_sentences(
-        "oldSelf.status.phase",
+        _OLD_PHASE,
         "TransitionViolation: {} -> ",
-        "self.status.phase",
+        _PHASE,
         " is not a valid transition; allowed: ",
         VALID_TRANSITIONS,
     ),
@@ -143,23 +125,20 @@ TRANSITIONS = Rule(
 )
 COUNTS_GROW = tuple(
     Rule(
-        rule=(
-            f"!has(self.status) || !({_HAD_STATUS}) || !has({_OLD}.status.{name}) || "
-            f"(has(self.status.{name}) && self.status.{name} >= {_OLD}.status.{name})"
-        ),
+        # To take it away is to go down, also from 0: so a status cannot be removed.
+        rule=f"self.status.?{name}.orValue(-1) >= oldSelf.status.?{name}.orValue(-1)",
         message=f"StateCorruption: status.{name} never goes down; read the object again",
         field_path=f".status.{name}",
-        sees_creation=True,
     )
     for name in ("sequence", "epoch")
 )
 TARGET_IS_REACHABLE = Rule(
     rule=(
-        "!has(self.status) || self.spec.phase == oldSelf.spec.phase || "
-        f"self.spec.phase in {_table(_REQUESTABLE)}[self.status.phase]"
+        "self.spec.phase == oldSelf.spec.phase || "
+        f"self.spec.phase in {_table(_REQUESTABLE)}[{_PHASE}]"
     ),
     message_expression=_sentences(
-        "self.status.phase",
+        _PHASE,
         "TransitionViolation: no way leads from {} to ",
         "self.spec.phase",
         "; from here spec.phase may be: ",
@@ -169,9 +148,10 @@ TARGET_IS_REACHABLE = Rule(
 )
 WORK_IS_FROZEN = tuple(
     Rule(
+        # No write changes status and spec together: a step to another phase needs no look at them.
         rule=(
-            "!has(self.status) || self.status.phase == 'ERROR' || "
-            f"(self.status.phase == 'INIT' && !{_GOES_ON}) || "
+            f"{_PHASE} != {_OLD_PHASE} || {_PHASE} == 'ERROR' || "
+            f"({_PHASE} == 'INIT' && !{_GOES_ON}) || "
             f"({_unchanged(f'spec.{name}', parts)})"
         ),
         message_expression=(
@@ -183,26 +163,14 @@ WORK_IS_FROZEN = tuple(
     )
     for name, parts, exception in _FROZEN
 )
-REQUEST_KEEPS_ITS_MEANING = Rule(
-    rule=(
-        "!has(self.spec.request) || !has(oldSelf.spec.request) || "
-        "self.spec.request.id != oldSelf.spec.request.id || "
-        "(self.spec.request.action == oldSelf.spec.request.action && "
-        "(has(self.spec.request.checkpoint) ? has(oldSelf.spec.request.checkpoint) && "
-        "self.spec.request.checkpoint == oldSelf.spec.request.checkpoint : "
-        "!has(oldSelf.spec.request.checkpoint)))"
-    ),
-    message="another action or checkpoint is another request: give it a new spec.request.id",
-    field_path=".spec.request",
-)
 LEAVES_ERROR_FROM_ERROR = Rule(
     rule=(
         f"!({_NEW_REQUEST}) || !(self.spec.request.action in {_LEAVING}) || "
-        f"{_PHASE_NOW} in ['ERROR', 'COMPLETE']"
+        f"{_PHASE} in ['ERROR', 'COMPLETE']"
     ),
     message_expression=(
         "'TransitionViolation: ' + self.spec.request.action + "
-        f"' is possible only in ERROR, and the build is in ' + {_PHASE_NOW} + "
+        f"' is possible only in ERROR, and the build is in ' + {_PHASE} + "
         "'; allowed here: the action Abort, or another spec.phase'"
     ),
     field_path=".spec.request.action",
@@ -219,9 +187,7 @@ LEAVES_ERROR_FOR_SOMETHING = Rule(
     field_path=".spec.phase",
 )
 COMPLETE_IS_FINAL = Rule(
-    rule=(
-        f"!({_NEW_REQUEST}) || {_PHASE_NOW} != 'COMPLETE' || self.spec.request.action == 'Archive'"
-    ),
+    rule=(f"!({_NEW_REQUEST}) || {_PHASE} != 'COMPLETE' || self.spec.request.action == 'Archive'"),
     message=(
         "TransitionViolation: COMPLETE is final; another run is another BuildState. "
         "Allowed here: the action Archive"
@@ -231,11 +197,11 @@ COMPLETE_IS_FINAL = Rule(
 ARCHIVED_WHEN_ENDED = Rule(
     rule=(
         f"!({_NEW_REQUEST}) || self.spec.request.action != 'Archive' || "
-        f"{_PHASE_NOW} in ['COMPLETE', 'ERROR']"
+        f"{_PHASE} in ['COMPLETE', 'ERROR']"
     ),
     message_expression=(
         f"'TransitionViolation: Archive is possible only in COMPLETE and in ERROR, "
-        f"and the build is in ' + {_PHASE_NOW} + '; Abort it first, or wait for its end'"
+        f"and the build is in ' + {_PHASE} + '; Abort it first, or wait for its end'"
     ),
     field_path=".spec.request.action",
 )
@@ -252,10 +218,10 @@ _RANKED = "{" + ", ".join(f"'{phase}': {rank(phase)}" for phase in WAY) + "}"
 
 def _keeps_gates(name: str, before: str, after: str) -> Rule:
     """Give the rule that each entry of `before` whose gate is passed stands in `after`."""
-    passed = f"{_RANKED}[one.before] <= {_RANKED}[self.status.phase]"
+    passed = f"{_RANKED}[one.before] <= {_RANKED}[{_PHASE}]"
     return Rule(
         rule=(
-            f"!has(self.status) || self.status.phase == 'ERROR' || !has({before}) || "
+            f"!has({before}) || {_PHASE} == 'ERROR' || "
             f"{before}.all(one, !({passed}) || "
             f"(has({after}) && {after}.exists(same, same == one)))"
         ),
@@ -293,15 +259,12 @@ NAME_FITS_A_LABEL = Rule(
 
 ROOT_RULES: tuple[Rule, ...] = (
     NAME_FITS_A_LABEL,
-    STATUS_STAYS,
-    FIRST_PHASE,
     TRANSITIONS,
     *COUNTS_GROW,
     TARGET_IS_REACHABLE,
     *WORK_IS_FROZEN,
     DEPENDS_ON_OTHERS,
     *PASSED_GATES_STAY,
-    REQUEST_KEEPS_ITS_MEANING,
     LEAVES_ERROR_FROM_ERROR,
     LEAVES_ERROR_FOR_SOMETHING,
     COMPLETE_IS_FINAL,
@@ -326,6 +289,14 @@ DIGEST_GOES_WITH_ARTIFACT = Rule(
     rule="!has(self.sha256) || has(self.artifact)",
     message="sha256 goes with artifact: name the one that must have it",
     field_path=".sha256",
+)
+REQUEST_KEEPS_ITS_MEANING = Rule(
+    rule=(
+        "self.id != oldSelf.id || (self.action == oldSelf.action && "
+        "(has(self.checkpoint) ? has(oldSelf.checkpoint) && "
+        "self.checkpoint == oldSelf.checkpoint : !has(oldSelf.checkpoint)))"
+    ),
+    message="another action or checkpoint is another request: give it a new spec.request.id",
 )
 ONE_VOLUME = Rule(
     rule="has(self.size) != has(self.claimName)",

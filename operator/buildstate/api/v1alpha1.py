@@ -231,7 +231,11 @@ class RecoveryPolicy(Model):
 class Request(Model):
     """One imperative act. It is done once for each id; the answer is in status.lastRequest."""
 
-    model_config = ConfigDict(json_schema_extra=validated_by(rules.CHECKPOINT_GOES_WITH_RESTORE))
+    model_config = ConfigDict(
+        json_schema_extra=validated_by(
+            rules.CHECKPOINT_GOES_WITH_RESTORE, rules.REQUEST_KEEPS_ITS_MEANING
+        )
+    )
 
     id: Annotated[str, Field(min_length=1, max_length=128, pattern=r"^\S+$")]
     """Token of your choice. Applying the same id again does nothing; a new act needs a new id."""

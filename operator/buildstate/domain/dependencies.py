@@ -42,10 +42,10 @@ class Finding:
 
 def asked(spec: BuildSpec, state: BuildState | None) -> tuple[str, ...]:
     """Name the builds that the plan has to know of."""
-    if state is None or not spec.dependencies:
-        return ()
-    wanted = spec.dependencies if _failed_by_one(state) else gates_ahead(spec, state)
-    return tuple(one.name for one in wanted)
+    # A build that nobody has written yet may take its first edge at once.
+    if state is None or _failed_by_one(state):
+        return tuple(one.name for one in spec.dependencies)
+    return tuple(one.name for one in gates_ahead(spec, state))
 
 
 def review(state: BuildState, moment: Moment) -> BuildState:

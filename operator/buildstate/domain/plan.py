@@ -37,7 +37,7 @@ from buildstate.domain.captures import Capture
 from buildstate.domain.checkpoints import CheckpointTrigger
 from buildstate.domain.conditions import summarise
 from buildstate.domain.errors import ErrorCategory
-from buildstate.domain.observed import Moment, Observed, PodView, Refusal
+from buildstate.domain.observed import Moment, Observed, PodView, Recoverable, Refusal
 from buildstate.domain.phases import BuildPhase
 from buildstate.domain.recoveries import (
     is_held,
@@ -74,28 +74,26 @@ def plan(observed: Observed, now: datetime) -> Plan:
     moment = Moment(observed=observed, now=now)
     if observed.deleting:
         return _let_go(moment)
-    if observed.state is None:
-        return _begin(moment)
-    stepped = allotments.settle(_follow_steps(observed.state, moment), moment)
-    due = captures.due(observed.state, stepped, moment)
+    if observed.state is None and observed.recoverable is not None:
+        return _begin_again(observed.recoverable, moment)
+    before = observed.state or changes.begin(moment)
+    stepped = allotments.settle(_follow_steps(before, moment), moment)
+    due = captures.due(before, stepped, moment)
     decided = summarise(stepped, moment, is_stored=bool(due))
     is_news = bool(due) or decided != observed.state or allocations.is_behind(decided, moment)
     if is_news:
         decided = replace(allocations.track(decided, moment), timestamp=now)
     return Plan(
         state=decided if is_news else None,
-        releases=_releases(observed.state, decided, moment),
-        captures=_captures(due, observed.state, decided),
+        releases=_releases(before, decided, moment),
+        captures=_captures(due, before, decided),
         needs=_needs(decided, moment),
         wake_after=_wake_after(decided, moment),
     )
 
 
-def _begin(moment: Moment) -> Plan:
-    """A new build begins in INIT; one that is made again begins with what the lost one had."""
-    given = moment.observed.recoverable
-    if given is None:
-        return Plan(state=_first(changes.begin(moment), moment))
+def _begin_again(given: Recoverable, moment: Moment) -> Plan:
+    """A build that is made again begins in INIT with what the lost one had."""
     if given.trouble is not None:
         wait = (given.trouble.retry_time - moment.now).total_seconds()
         return Plan(wake_after=max(0.0, wait))
@@ -105,11 +103,7 @@ def _begin(moment: Moment) -> Plan:
     is_over = held is not None and held.state.phase is BuildPhase.COMPLETE
     if held is None or (given.obstacle and not is_over):
         state = replace(state, phases=(), artifacts=(), failure=recovery_failure(state, given))
-    return Plan(state=_first(state, moment))
-
-
-def _first(state: BuildState, moment: Moment) -> BuildState:
-    return summarise(allotments.settle(state, moment), moment)
+    return Plan(state=summarise(allotments.settle(state, moment), moment))
 
 
 def _let_go(moment: Moment) -> Plan:

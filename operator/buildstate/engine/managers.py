@@ -8,6 +8,7 @@ from buildstate.api import convert
 from buildstate.domain.actions import Act, AddFinalizer, RemoveFinalizer, ResizePod
 from buildstate.domain.errors import BuildStateError, Conflict, Permanent, QuotaExceeded
 from buildstate.domain.observed import Moment, Observed
+from buildstate.domain.phases import BuildPhase
 from buildstate.domain.plan import Plan, plan
 from buildstate.domain.restores import wanted
 from buildstate.domain.states import BuildState
@@ -79,9 +80,9 @@ class TransitionManager:
             raise
 
     def _refuse_illegal(self, observed: Observed, state: BuildState) -> None:
-        if observed.state is None:
-            return
-        verdict = self._validator.validate_transition(observed.state, state)
+        # What was never written is in INIT, as the API server says to all who read it.
+        before = observed.state or replace(state, phase=BuildPhase.INIT)
+        verdict = self._validator.validate_transition(before, state)
         if not verdict.accepted:
             raise Permanent(verdict.message, reason=verdict.reason)
 
@@ -182,14 +183,15 @@ class StateManager:
 
     async def act(self, acts: tuple[Act, ...], observed: Observed) -> bool:
         """Do the acts; say whether the API server's answer changes what is to be written."""
-        if not acts or observed.state is None:
+        if not acts:
             return False
         refusal = await act(acts, observed, self.kube, self.cache, self.keeper, self.reporter_image)
         if refusal is None:
             self.resource_manager.corrected(acts, observed)
+        key = Key(observed.namespace, observed.name)
         if refusal is not None and not refusal.is_permanent:
-            self.ledgers.refused(Key(observed.namespace, observed.name))
-        key, pod = Key(observed.namespace, observed.name), observed.pod_name(observed.state)
+            self.ledgers.refused(key)
+        pod = observed.pod_name(observed.state) if observed.state else ""
         is_news = self.observer.note(key, pod, refusal, self.clock.now())
         if refusal is not None and not is_news:
             # It is told already, or too new to be told; it waits for a release, or its backoff.

@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 from buildstate.domain.errors import ErrorCategory
 from buildstate.domain.observed import Observed
+from buildstate.domain.phases import BuildPhase
 from buildstate.domain.quotas import HOPELESS
 from buildstate.domain.states import BuildState, Transition
 from buildstate.engine.notices import Notice, notices, steps
@@ -80,9 +81,9 @@ class Reporter:
 
     def lost(self, observed: Observed, state: BuildState, result: str) -> None:
         """Tell that `state` was decided but not committed: a conflict, or a refusal."""
-        before = observed.state
-        if before is not None and before.phase is not state.phase:
-            self.figures.transition_lost(before.phase, state.phase, result)
+        origin = observed.state.phase if observed.state else BuildPhase.INIT
+        if origin is not state.phase:
+            self.figures.transition_lost(origin, state.phase, result)
 
     def _count(self, before: BuildState | None, state: BuildState) -> None:
         self.figures.state_changed(state)

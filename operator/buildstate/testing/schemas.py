@@ -25,11 +25,10 @@ def shaped(build: Document) -> tuple[Document, list[str]]:
     properties = _root()["properties"]
     spec = _shaped(build.get("spec") or {}, properties["spec"])
     wrong = list(_wrong(spec, properties["spec"], "spec"))
-    parts = {"spec": spec}
-    if "status" in build:
-        parts["status"] = _shaped(build["status"], properties["status"])
-        wrong += _wrong(parts["status"], properties["status"], "status")
-    return {**build, **parts}, wrong
+    given = build.get("status") or properties["status"]["default"]
+    status = _shaped(given, properties["status"])
+    wrong += _wrong(status, properties["status"], "status")
+    return {**build, "spec": spec, "status": status}, wrong
 
 
 def _shaped(value: Any, schema: Schema) -> Any:
