@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from buildstate.api.convert import UNWRITTEN
 from buildstate.api.v1alpha1 import PLURAL
 from buildstate.domain import names, validation
 from buildstate.domain.phases import BuildPhase
@@ -29,12 +30,12 @@ def problems(run: Run) -> list[str]:
 
 
 def _statuses(run: Run) -> Iterator[tuple[Commit, Change, Document]]:
-    """Give every status that a build was given."""
+    """Give every status that somebody wrote."""
     for commit in run.commits:
         for change in commit.changes:
             status = change.after.get("status") if change.ref.plural == PLURAL else None
             before = (change.before or {}).get("status")
-            if status is not None and status != before and change.kind != "DELETED":
+            if status not in (None, UNWRITTEN, before) and change.kind != "DELETED":
                 yield commit, change, status
 
 
