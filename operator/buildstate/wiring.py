@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from buildstate.api.v1alpha1 import PLURAL
 from buildstate.clocks import SystemClock
 from buildstate.domain.errors import BuildStateError
-from buildstate.engine import orphans, sweeps, workers
+from buildstate.engine import orphans, sweeps, wards, workers
 from buildstate.engine.allocations import ResourceStateManager
 from buildstate.engine.archives import Archives
 from buildstate.engine.budgets import BudgetKeeper
@@ -101,7 +101,7 @@ class Operator:
     archives: Archives
     mirrors: WorkQueue[Key]
     outbox: EventOutbox
-    budgets: BudgetKeeper | None
+    budgets: BudgetKeeper
     metrics: Metrics
     health: WatchHealth
     told: Callable[[Request], None]
@@ -128,8 +128,7 @@ async def operate(operator: Operator) -> None:
     finally:
         operator.queue.close()
         operator.mirrors.close()
-        if operator.budgets is not None:
-            operator.budgets.queue.close()
+        operator.budgets.queue.close()
 
 
 def real(settings: Settings, connection: Connection) -> Surroundings:
@@ -174,23 +173,18 @@ def assemble(surroundings: Surroundings, telemetry: Telemetry) -> Operator:
         archives=archives,
         mirrors=mirrors,
         outbox=outbox,
-        budgets=_budgets(surroundings, kube, outbox),
+        budgets=BudgetKeeper(
+            kube,
+            outbox,
+            surroundings.clock,
+            WorkQueue(chance=surroundings.chance),
+            surroundings.settings.quota,
+            surroundings.settings.namespaces,
+        ),
         metrics=metrics,
         health=telemetry.health,
         told=telemetry.told,
         primed=asyncio.get_running_loop().create_future(),
-    )
-
-
-def _budgets(
-    surroundings: Surroundings, kube: KubeClient, outbox: EventOutbox
-) -> BudgetKeeper | None:
-    settings = surroundings.settings
-    if settings.quota is None:
-        return None
-    queue: WorkQueue[Key] = WorkQueue(chance=surroundings.chance)
-    return BudgetKeeper(
-        kube, outbox, surroundings.clock, queue, settings.quota, settings.namespaces
     )
 
 
@@ -258,7 +252,6 @@ def _tasks(operator: Operator) -> list[asyncio.Task[None]]:
             asyncio.create_task(_follow_pods(operator, namespace), name="pods")
             for namespace in operator.surroundings.settings.namespaces or ("",)
         ),
-        *(_budget_tasks(operator, operator.budgets) if operator.budgets else ()),
         *(
             asyncio.create_task(
                 operator.terms.follow(functools.partial(_following, operator), resource, namespace)
@@ -266,22 +259,8 @@ def _tasks(operator: Operator) -> list[asyncio.Task[None]]:
             for resource in (Resource.QUOTAS, Resource.LIMITS)
             for namespace in operator.surroundings.settings.namespaces or ("",)
         ),
+        *wards.watched(operator.budgets, functools.partial(_following, operator)),
         asyncio.create_task(_watch(operator), name="kopf"),
-    ]
-
-
-def _budget_tasks(operator: Operator, keeper: BudgetKeeper) -> list[asyncio.Task[None]]:
-    namespaces = operator.surroundings.settings.namespaces
-    labels = _following(operator, Resource.NAMESPACES, keeper.namespace, keeper.look_at_namespaces)
-    quotas = _following(operator, Resource.QUOTAS, keeper.quota, keeper.look_at_quotas)
-    return [
-        *workers.start(1, keeper.queue, keeper.keep, lambda _result, _seconds: None),
-        # Who serves some namespaces may not watch them: they are read with each sweep.
-        *([] if namespaces else [asyncio.create_task(labels.follow("", None), name="labels")]),
-        *(
-            asyncio.create_task(quotas.follow(namespace, None), name="quotas")
-            for namespace in namespaces or ("",)
-        ),
     ]
 
 
@@ -362,15 +341,7 @@ async def _sweep(operator: Operator) -> None:
             continue
         _look_at(operator, changed)
         await _collect(operator)
-        await _look_at_budgets(operator)
-
-
-async def _look_at_budgets(operator: Operator) -> None:
-    if operator.budgets is not None:
-        try:
-            await operator.budgets.look_at_namespaces()
-        except BuildStateError as error:
-            logger.warning("the namespaces could not be looked at, next time they may: %s", error)
+        await operator.budgets.look_again()
 
 
 async def _flush(operator: Operator) -> None:

@@ -1,3 +1,4 @@
+import asyncio
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ from buildstate.domain.errors import AlreadyExists, Conflict, Permanent, Transie
 from buildstate.engine import budgets as engine_budgets
 from buildstate.engine.budgets import BudgetKeeper
 from buildstate.engine.queues import WorkQueue
+from buildstate.engine.wards import watched
 from buildstate.kube import budgets
 from buildstate.kube.ports import Key, Resource
 
@@ -38,6 +40,7 @@ class Desk:
         namespaces: list[dict[str, Any]] | None = None,
         quotas: list[dict[str, Any]] | None = None,
         served: tuple[str, ...] = (),
+        usual: dict[str, str] | None = USUAL,
         **failing: list[Exception | None],
     ) -> None:
         objects = {Resource.NAMESPACES: namespaces or [], Resource.QUOTAS: quotas or []}
@@ -45,7 +48,7 @@ class Desk:
         self.told = Told()
         self.queue: WorkQueue[Key] = WorkQueue()
         clock = StoppedClock()
-        self.keeper = BudgetKeeper(self.kube, self.told, clock, self.queue, USUAL, served)
+        self.keeper = BudgetKeeper(self.kube, self.told, clock, self.queue, usual, served)
 
     async def kept(self) -> list[tuple[Any, ...]]:
         """What is written when the namespace is kept."""
@@ -244,3 +247,59 @@ async def test_who_serves_some_namespaces_reads_just_these() -> None:
     assert [] == desk.kube.calls
     await desk.keeper.look_at_quotas()
     assert ["team", "blue"] == await desk.woken()
+
+
+async def test_a_look_that_fails_is_made_up_for_by_the_next() -> None:
+    desk = Desk([a_namespace()], list=[Transient("no answer"), None])
+    await desk.keeper.look_again()
+    assert [] == await desk.woken()
+    await desk.keeper.look_again()
+    assert ["team"] == await desk.woken()
+
+
+async def test_who_keeps_no_quotas_asks_for_nothing() -> None:
+    desk = Desk([a_namespace()], served=("team",), usual=None)
+    await desk.keeper.look_again()
+    assert ([], []) == (desk.kube.calls, await desk.woken())
+    assert [] == watched(desk.keeper, lambda *_: Nothing())
+
+
+class Nothing:
+    """A stream that nobody follows."""
+
+    async def follow(self, namespace: str, position: str | None) -> None:
+        raise AssertionError
+
+
+class Stream:
+    """A stream that says where it was followed from."""
+
+    def __init__(self, resource: Resource, followed: list[tuple[Any, ...]]) -> None:
+        self._resource = resource
+        self._followed = followed
+
+    async def follow(self, namespace: str, position: str | None) -> None:
+        self._followed.append((self._resource, namespace, position))
+
+
+@pytest.mark.parametrize(
+    ("served", "expected"),
+    [
+        ((), [(Resource.NAMESPACES, "", None), (Resource.QUOTAS, "", None)]),
+        (
+            ("team", "red"),
+            [(Resource.QUOTAS, "team", None), (Resource.QUOTAS, "red", None)],
+        ),
+    ],
+    ids=["all", "two"],
+)
+async def test_the_labels_are_watched_where_all_namespaces_are_served(
+    served: tuple[str, ...], expected: list[tuple[Any, ...]]
+) -> None:
+    followed: list[tuple[Any, ...]] = []
+    worker, *streams = watched(
+        Desk(served=served).keeper, lambda resource, *_: Stream(resource, followed)
+    )
+    await asyncio.gather(*streams)
+    worker.cancel()
+    assert expected == followed

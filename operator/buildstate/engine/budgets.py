@@ -19,7 +19,7 @@ from buildstate.domain.budgets import (
     Wish,
     decide,
 )
-from buildstate.domain.errors import Permanent
+from buildstate.domain.errors import BuildStateError, Permanent
 from buildstate.engine.queues import WorkQueue
 from buildstate.engine.reports import Outbox
 from buildstate.kube import budgets, events
@@ -32,10 +32,11 @@ PAUSE = 1.0
 
 
 class BudgetKeeper:
-    """Keeps the quotas of namespaces. `usual` is the size where a namespace names none.
+    """Keeps the quotas of namespaces.
 
-    `namespaces` are those that are served, none for all: then their labels are watched, else they
-    are read at each `look`.
+    `usual` is the size where a namespace names none; with None no quotas are kept at all.
+    `namespaces` are those that are served. None is all of them: then their labels are watched, else
+    they are read at each look.
     """
 
     def __init__(
@@ -44,14 +45,15 @@ class BudgetKeeper:
         outbox: Outbox,
         clock: Clock,
         queue: WorkQueue[Key],
-        usual: Size,
+        usual: Size | None,
         namespaces: tuple[str, ...] = (),
     ) -> None:
         self._kube = kube
         self._outbox = outbox
         self._clock = clock
-        self._usual = usual
-        self._namespaces = namespaces
+        self._usual = usual or {}
+        self.is_wanted = usual is not None
+        self.namespaces = namespaces
         self._wishes: dict[str, Wish] = {}
         self._quotas: dict[str, FoundQuota] = {}
         self._refused: set[str] = set()
@@ -68,9 +70,17 @@ class BudgetKeeper:
             found = None if event == "DELETED" else budgets.found_of(document)
             self._note_quota(document["metadata"]["namespace"], found)
 
+    async def look_again(self) -> None:
+        """Look at every labelled namespace, in case something was not heard of."""
+        if self.is_wanted:
+            try:
+                await self.look_at_namespaces()
+            except BuildStateError as error:
+                logger.warning("the namespaces were not looked at, next time they may: %s", error)
+
     async def look_at_namespaces(self) -> Mapping[str, str]:
         """Look at every labelled namespace, and say up to which version they are known."""
-        if self._namespaces:
+        if self.namespaces:
             self._wake_served()
             return {}
         listed = await self._kube.list_all(Resource.NAMESPACES, metadata_only=True)
@@ -130,13 +140,13 @@ class BudgetKeeper:
         known = self._quotas.pop(namespace, None)
         if found is not None:
             self._quotas[namespace] = found
-        is_concerned = namespace in self._wishes or bool(self._namespaces)
+        is_concerned = namespace in self._wishes or bool(self.namespaces)
         if found != known and (is_concerned or (found is not None and found.is_ours)):
             self.queue.add_after(Key("", namespace), PAUSE)
 
     def _wake_served(self) -> None:
         # Nobody watches the labels of these.
-        for namespace in self._namespaces:
+        for namespace in self.namespaces:
             self._wake(namespace)
 
     def _wake(self, namespace: str) -> None:
