@@ -157,7 +157,7 @@ async def test_after_410_in_a_stream_it_goes_on_from_a_new_list(
 ) -> None:
     server.streams = [(line("ADDED", 6) + b"\n", error(**GONE) + b"\n", HOLD)]
     async with reader.at_work():
-        await until(lambda: len(server.asked) == 2)
+        await until(lambda: len(reader.told) == 3)
     assert (["5", "50"], 1) == (server.positions(), reader.gaps)
     assert [200, 410, 200] == reader.codes()
 
@@ -167,7 +167,7 @@ async def test_after_410_as_an_answer_it_goes_on_from_a_new_list(
 ) -> None:
     server.refusals = [(410, {})]
     async with reader.at_work():
-        await until(lambda: len(server.asked) == 2)
+        await until(lambda: len(reader.told) == 2)
     assert (["5", "50"], [410, 200]) == (server.positions(), reader.codes())
 
 
