@@ -622,6 +622,9 @@ class Builds(RuleBasedStateMachine):
         # Nobody tells that a store is there again: it is tried when its time has come.
         world.now += timedelta(hours=1)
         world.settle()
+        # What was aborted is put away only once its Pods are gone.
+        world.end_pods(PodPhase.SUCCEEDED, only_deleting=True)
+        world.settle()
         if world.known.is_archived:
             assert Plan() == world.decide()
             return
