@@ -162,25 +162,26 @@ def assemble(surroundings: Surroundings, telemetry: Telemetry) -> Operator:
     metrics.resources.watch_lines(manager.ledgers.waiting)
     manager.ledgers.wake = queue.add
     manager = replace(manager, told=mirrors.add)
+    budgets = BudgetKeeper(
+        kube,
+        outbox,
+        surroundings.clock,
+        WorkQueue(chance=surroundings.chance),
+        surroundings.settings.quota,
+        surroundings.settings.namespaces,
+    )
     return Operator(
         surroundings=surroundings,
         kube=kube,
         cache=cache,
         queue=queue,
         manager=manager,
-        terms=TermsInbox(manager.ledgers, kube),
+        terms=TermsInbox(manager.ledgers, kube, budgets.quota),
         vaults=vaults,
         archives=archives,
         mirrors=mirrors,
         outbox=outbox,
-        budgets=BudgetKeeper(
-            kube,
-            outbox,
-            surroundings.clock,
-            WorkQueue(chance=surroundings.chance),
-            surroundings.settings.quota,
-            surroundings.settings.namespaces,
-        ),
+        budgets=budgets,
         metrics=metrics,
         health=telemetry.health,
         told=telemetry.told,

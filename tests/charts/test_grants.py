@@ -23,8 +23,8 @@ OPERATOR = {
     "/events": {"create", "list"},
     "/limitranges": {"list", "watch"},
     "/namespaces": {"get"},
-    "/resourcequotas": {"get", "list", "watch", "create"},
-    "/resourcequotas=buildstate": {"update", "delete"},
+    "/resourcequotas": {"list", "watch", "create"},
+    "/resourcequotas=buildstate": {"get", "update", "delete"},
     "/configmaps": {"get", "list", "create", "update", "delete"},
 }
 EVERYWHERE = {

@@ -342,6 +342,7 @@ def test_a_verb_in_another_namespace_opens_nothing(rights: Refusal, installed: C
         "watch namespaces",
         "watch resourcequotas",
         "create resourcequotas",
+        "get resourcequotas/buildstate",
         "update resourcequotas/buildstate",
         "delete resourcequotas/buildstate",
         "get configmaps",

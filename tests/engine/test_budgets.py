@@ -156,6 +156,11 @@ async def test_what_may_pass_is_left_to_the_queue(
 # Who is woken by what.
 
 
+def tell(keeper: BudgetKeeper, quota: dict[str, Any]) -> None:
+    """Let the keeper hear of a quota."""
+    keeper.quota(Key(quota["metadata"]["namespace"], quota["metadata"]["name"]), quota)
+
+
 async def test_a_label_wakes_once_and_what_does_not_matter_never() -> None:
     keeper = (desk := Desk()).keeper
     keeper.namespace("ADDED", a_namespace())
@@ -181,13 +186,13 @@ async def test_what_is_used_of_a_quota_wakes_nobody_and_another_size_does() -> N
     keeper = (desk := Desk()).keeper
     keeper.namespace("ADDED", a_namespace())
     await desk.woken()
-    keeper.quota("ADDED", a_quota(USUAL))
+    tell(keeper, a_quota(USUAL))
     assert ["team"] == await desk.woken()
-    keeper.quota("MODIFIED", {**a_quota(USUAL), "status": {"used": {"pods": "7"}}})
+    tell(keeper, {**a_quota(USUAL), "status": {"used": {"pods": "7"}}})
     assert [] == await desk.woken()
-    keeper.quota("MODIFIED", a_quota({"pods": "999"}))
+    tell(keeper, a_quota({"pods": "999"}))
     assert ["team"] == await desk.woken()
-    keeper.quota("DELETED", a_quota({"pods": "999"}))
+    keeper.quota(QUOTA, None)
     assert ["team"] == await desk.woken()
 
 
@@ -196,8 +201,8 @@ async def test_quotas_of_other_names_and_namespaces_wake_nobody() -> None:
     keeper = (desk := Desk()).keeper
     keeper.namespace("ADDED", a_namespace())
     await desk.woken()
-    keeper.quota("ADDED", a_quota(USUAL, name="theirs"))
-    keeper.quota("ADDED", a_quota(USUAL, "elsewhere", labels={}))
+    tell(keeper, a_quota(USUAL, name="theirs"))
+    tell(keeper, a_quota(USUAL, "elsewhere", labels={}))
     assert [] == await desk.woken()
 
 
@@ -209,33 +214,26 @@ async def test_who_alters_a_quota_again_and_again_is_met_once_a_second(
     monkeypatch.setattr(desk.queue, "add_after", lambda key, seconds: booked.append((key, seconds)))
     keeper.namespace("ADDED", a_namespace())
     for number in range(100):
-        keeper.quota("MODIFIED", a_quota({"pods": str(number)}))
+        tell(keeper, a_quota({"pods": str(number)}))
     assert {(TEAM, 1.0)} == set(booked)
 
 
 @pytest.mark.usefixtures("without_pause")
-async def test_the_first_look_finds_what_is_labelled_and_what_is_left_over() -> None:
-    desk = Desk(
-        [a_namespace(), a_namespace(name="red")],
-        [a_quota(USUAL), a_quota(USUAL, "left"), a_quota(USUAL, "theirs", labels={})],
-    )
-    assert {"": "99"} == await desk.keeper.look_at_namespaces()
-    assert {"": "99"} == await desk.keeper.look_at_quotas()
+async def test_what_is_there_at_first_is_looked_at_once() -> None:
+    desk = Desk([a_namespace(), a_namespace(name="red")])
+    for _ in range(2):
+        tell(desk.keeper, a_quota(USUAL))
+        tell(desk.keeper, a_quota(USUAL, "left"))
+        tell(desk.keeper, a_quota(USUAL, "theirs", labels={}))
+        assert {"": "99"} == await desk.keeper.look_at_namespaces()
     assert ["left", "red", "team"] == sorted(await desk.woken())
-    await desk.keeper.look_at_namespaces()
-    await desk.keeper.look_at_quotas()
-    assert [] == await desk.woken()
 
 
-@pytest.mark.usefixtures("without_pause")
 async def test_a_look_after_a_gap_finds_what_went() -> None:
-    desk = Desk([a_namespace()], [a_quota(USUAL)])
+    desk = Desk([a_namespace()])
     await desk.keeper.look_at_namespaces()
-    await desk.keeper.look_at_quotas()
     await desk.woken()
     desk.kube.objects.clear()
-    await desk.keeper.look_at_quotas()
-    assert ["team"] == await desk.woken()
     await desk.keeper.look_at_namespaces()
     assert ["team"] == await desk.woken()
 
@@ -245,8 +243,6 @@ async def test_who_serves_some_namespaces_reads_just_these() -> None:
     await desk.keeper.look_at_namespaces()
     assert ["team", "blue"] == await desk.woken()
     assert [] == desk.kube.calls
-    await desk.keeper.look_at_quotas()
-    assert ["team", "blue"] == await desk.woken()
 
 
 async def test_a_look_that_fails_is_made_up_for_by_the_next() -> None:
@@ -260,6 +256,7 @@ async def test_a_look_that_fails_is_made_up_for_by_the_next() -> None:
 async def test_who_keeps_no_quotas_asks_for_nothing() -> None:
     desk = Desk([a_namespace()], served=("team",), usual=None)
     await desk.keeper.look_again()
+    tell(desk.keeper, a_quota(USUAL))
     assert ([], []) == (desk.kube.calls, await desk.woken())
     assert [] == watched(desk.keeper, lambda *_: Nothing())
 
@@ -282,24 +279,20 @@ class Stream:
         self._followed.append((self._resource, namespace, position))
 
 
-@pytest.mark.parametrize(
-    ("served", "expected"),
-    [
-        ((), [(Resource.NAMESPACES, "", None), (Resource.QUOTAS, "", None)]),
-        (
-            ("team", "red"),
-            [(Resource.QUOTAS, "team", None), (Resource.QUOTAS, "red", None)],
-        ),
-    ],
-    ids=["all", "two"],
-)
-async def test_the_labels_are_watched_where_all_namespaces_are_served(
-    served: tuple[str, ...], expected: list[tuple[Any, ...]]
-) -> None:
+async def test_the_labels_are_watched_where_all_namespaces_are_served() -> None:
     followed: list[tuple[Any, ...]] = []
-    worker, *streams = watched(
-        Desk(served=served).keeper, lambda resource, *_: Stream(resource, followed)
-    )
-    await asyncio.gather(*streams)
+    desk = Desk()
+    worker, labels = watched(desk.keeper, lambda resource, *_: Stream(resource, followed))
+    await labels
     worker.cancel()
-    assert expected == followed
+    assert [(Resource.NAMESPACES, "", None)] == followed
+
+
+async def test_where_some_are_served_they_are_read_at_the_start() -> None:
+    desk = Desk([a_namespace()], served=("team",))
+    (worker,) = watched(desk.keeper, lambda *_: Nothing())
+    async with asyncio.timeout(5):
+        while not desk.said:  # noqa: ASYNC110 - the worker is on its way
+            await asyncio.sleep(0)
+    worker.cancel()
+    assert ["QuotaSet"] == desk.said

@@ -5,7 +5,7 @@ is decided upon what stands at the API server then.
 """
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from buildstate.domain import names
@@ -64,11 +64,10 @@ class BudgetKeeper:
         wish = Wish() if event == "DELETED" else budgets.wish_of(document)
         self._note_wish(document["metadata"]["name"], wish)
 
-    def quota(self, event: str, document: dict[str, Any]) -> None:
-        """Take one event of any ResourceQuota; what is used of it is no news."""
-        if document["metadata"]["name"] == names.QUOTA_NAME:
-            found = None if event == "DELETED" else budgets.found_of(document)
-            self._note_quota(document["metadata"]["namespace"], found)
+    def quota(self, key: Key, document: Document | None) -> None:
+        """Take any ResourceQuota as it stands, None where it is gone; what is used is no news."""
+        if key.name == names.QUOTA_NAME and self.is_wanted:
+            self._note_quota(key.namespace, budgets.found_of(document))
 
     async def look_again(self) -> None:
         """Look at every labelled namespace, in case something was not heard of."""
@@ -81,7 +80,7 @@ class BudgetKeeper:
     async def look_at_namespaces(self) -> Mapping[str, str]:
         """Look at every labelled namespace, and say up to which version they are known."""
         if self.namespaces:
-            self._wake_served()
+            self.wake_served()
             return {}
         listed = await self._kube.list_all(Resource.NAMESPACES, metadata_only=True)
         known = {one["metadata"]["name"]: budgets.wish_of(one) for one in listed.items}
@@ -89,14 +88,10 @@ class BudgetKeeper:
             self._note_wish(name, known.get(name, Wish()))
         return listed.versions
 
-    async def look_at_quotas(self) -> Mapping[str, str]:
-        """Look at every ResourceQuota, and say up to which version they are known."""
-        listed = await self._kube.list_all(Resource.QUOTAS)
-        ours = _named(listed.items)
-        for namespace in ours.keys() | self._quotas.keys():
-            self._note_quota(namespace, budgets.found_of(ours.get(namespace)))
-        self._wake_served()
-        return listed.versions
+    def wake_served(self) -> None:
+        """Have those namespaces read whose labels nobody watches."""
+        for namespace in self.namespaces:
+            self._wake(namespace)
 
     async def keep(self, key: Key) -> None:
         """Bring one namespace closer to what it asks for; raises Transient to try it again."""
@@ -144,11 +139,6 @@ class BudgetKeeper:
         if found != known and (is_concerned or (found is not None and found.is_ours)):
             self.queue.add_after(Key("", namespace), PAUSE)
 
-    def _wake_served(self) -> None:
-        # Nobody watches the labels of these.
-        for namespace in self.namespaces:
-            self._wake(namespace)
-
     def _wake(self, namespace: str) -> None:
         self.queue.add(Key("", namespace))
 
@@ -167,14 +157,6 @@ class BudgetKeeper:
             time=self._clock.now(),
         )
         self._outbox.put(event)
-
-
-def _named(quotas: Iterable[Document]) -> dict[str, Document]:
-    return {
-        one["metadata"]["namespace"]: one
-        for one in quotas
-        if one["metadata"]["name"] == names.QUOTA_NAME
-    }
 
 
 def _words(hard: Size) -> str:

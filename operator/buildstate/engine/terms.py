@@ -26,12 +26,19 @@ class Listed(NamedTuple):
 class TermsInbox:
     """Takes what the API server tells of ResourceQuotas and LimitRanges.
 
-    It is made within the event loop.
+    `told` hears of each ResourceQuota, too, with None for one that is gone. It is made within the
+    event loop.
     """
 
-    def __init__(self, ledgers: Ledgers, kube: Kube) -> None:
+    def __init__(
+        self,
+        ledgers: Ledgers,
+        kube: Kube,
+        told: Callable[[Key, Document | None], None] = lambda _key, _document: None,
+    ) -> None:
         self._ledgers = ledgers
         self._kube = kube
+        self._told = told
         self._begun: asyncio.Future[Listed] = asyncio.get_running_loop().create_future()
         self._known: dict[Resource, set[Key]] = {Resource.QUOTAS: set(), Resource.LIMITS: set()}
 
@@ -87,6 +94,7 @@ class TermsInbox:
             known.add(key)
         if resource is Resource.QUOTAS:
             self._ledgers.quota(*key, quotas.quota(document) if document else None)
+            self._told(key, document)
         else:
             self._ledgers.limits(*key, quotas.bounds(document) if document else ())
 

@@ -25,15 +25,10 @@ def watched(keeper: BudgetKeeper, following: Following) -> list[asyncio.Task[Non
     """Begin to keep the quotas of the namespaces that are served, if any are to be kept."""
     if not keeper.is_wanted:
         return []
-    namespaces = keeper.namespaces
+    worker = workers.start(1, keeper.queue, keeper.keep, lambda _result, _seconds: None)
+    if keeper.namespaces:
+        # Who serves some namespaces may not watch them: they are read now and with each sweep.
+        keeper.wake_served()
+        return worker
     labels = following(Resource.NAMESPACES, keeper.namespace, keeper.look_at_namespaces)
-    quotas = following(Resource.QUOTAS, keeper.quota, keeper.look_at_quotas)
-    return [
-        *workers.start(1, keeper.queue, keeper.keep, lambda _result, _seconds: None),
-        # Who serves some namespaces may not watch them: they are read with each sweep.
-        *([] if namespaces else [asyncio.create_task(labels.follow("", None), name="labels")]),
-        *(
-            asyncio.create_task(quotas.follow(namespace, None), name="quotas")
-            for namespace in namespaces or ("",)
-        ),
-    ]
+    return [*worker, asyncio.create_task(labels.follow("", None), name="labels")]
