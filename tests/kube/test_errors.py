@@ -13,6 +13,7 @@ from buildstate.domain.errors import (
 from buildstate.kube.errors import error_of
 
 QUOTA = 'pods "p" is forbidden: exceeded quota: q, requested: pods=1, used: pods=1, limited: pods=1'
+UNCOUNTED = 'pods "p" is forbidden: status unknown for quota: q, resources: pods'
 SECURITY = 'pods "p" is forbidden: violates PodSecurity "restricted:latest"'
 
 
@@ -23,6 +24,7 @@ SECURITY = 'pods "p" is forbidden: violates PodSecurity "restricted:latest"'
         (401, "Unauthorized", "the token is old", Transient),
         (403, "Forbidden", SECURITY, Permanent),
         (403, "Forbidden", QUOTA, QuotaExceeded),
+        (403, "Forbidden", UNCOUNTED, QuotaExceeded),
         (404, "NotFound", "gone", Conflict),
         (405, "MethodNotAllowed", "no", Permanent),
         (408, "Timeout", "late", Transient),

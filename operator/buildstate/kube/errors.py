@@ -19,6 +19,9 @@ from buildstate.domain.quotas import QUOTA_NEEDS_REQUESTS
 POD_SECURITY = "PodSecurityViolation"
 LIMIT_RANGE = "LimitRangeViolation"
 
+_NO_ROOM = ("exceeded quota", "status unknown for quota")
+"""The words of a quota that is used up, and of one that is so new that nobody has counted yet."""
+
 _FORBIDDEN = (
     (re.compile(r"violates PodSecurity"), POD_SECURITY),
     (re.compile(r"(usage|ratio|storage) per (Container|Pod|PersistentVolumeClaim)"), LIMIT_RANGE),
@@ -38,7 +41,7 @@ def error_of(status: int, body: bytes, retry_after: str | None) -> BuildStateErr
         return AlreadyExists(message)
     if status in (404, 409):
         return Conflict(message)
-    if status == 403 and "exceeded quota" in message:
+    if status == 403 and any(words in message for words in _NO_ROOM):
         return QuotaExceeded(message)
     if status in _PASSING or status >= 500:
         return Transient(message, retry_after=_seconds(retry_after))
