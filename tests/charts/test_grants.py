@@ -39,7 +39,7 @@ PEOPLE = {
     "author": READ | WRITE | {"abort", "restart", "restore", "checkpoint"},
     "releaser": READ
     | {"update", "patch", "transition", "abort", "restart", "cleanup"}
-    | {"restore", "checkpoint", "archive"},
+    | {"restore", "checkpoint", "archive", "verify"},
 }
 AGGREGATED = {"viewer": "view", "author": "edit", "releaser": "admin"}
 SCOPES = {"everywhere": (), "two namespaces": ('watchNamespaces=["red","blue"]',)}

@@ -12,13 +12,17 @@ from tests.contract.operators import (
     WORK,
     Operators,
     assert_sound,
+    kill,
     name_of,
     phase_of,
     wait_for,
+    wait_for_answer,
+    wait_for_pods,
 )
 from tests.worlds import a_report
 
 from buildstate.domain.findings import Finding, Found, Lack
+from clusters import Cluster
 
 pytestmark = pytest.mark.contract
 
@@ -253,3 +257,99 @@ async def test_a_restored_phase_keeps_its_artifacts_which_are_looked_at_before_w
     assert ["work"] == containers(again)
     assert ["Restored", "Restored"] == [one["result"] for one in build["status"]["phases"][:2]]
     assert ["app"] == [one["name"] for one in build["status"]["artifacts"]]
+
+
+# Looking again because somebody asks.
+
+
+async def completed(api: Api, name: str) -> None:
+    """Make a build that has left its artifact and is complete."""
+    await declared(api, name, phases=PHASES, **SHARED)
+    await ended(api, "BUILD", report=told(GOOD))
+    await wait_for(api, name, "COMPLETE")
+
+
+async def asked(api: Api, name: str, identity: str) -> None:
+    """Ask for a verification."""
+    request = {"id": identity, "action": "Verify"}
+    answer = await api.patch(name, {"spec": {"request": request}})
+    assert 200 == answer.code, answer.message
+
+
+async def test_one_asks_for_a_look_at_the_artifacts_and_gets_an_answer(
+    api: Api, operators: Operators
+) -> None:
+    await operators.begin()
+    await completed(api, "kept")
+    before = await api.get("kept")
+
+    await asked(api, "kept", "one")
+    pod = await ended(api, "COMPLETE", verify=told(GOOD))
+    fine = await wait_for_answer(api, "kept", "one")
+    await asked(api, "kept", "two")
+    await ended(api, "COMPLETE", verify=told(ALTERED))
+    altered = await wait_for_answer(api, "kept", "two")
+
+    assert (["verify"], [True]) == (
+        containers(pod),
+        [
+            one["readOnly"]
+            for one in pod["spec"]["containers"][0]["volumeMounts"]
+            if "readOnly" in one
+        ],
+    )
+    assert ("Done", "Accepted") == (fine["outcome"], fine["reason"])
+    assert "the artifact is as it was recorded" in fine["message"]
+    assert ("Refused", "ArtifactMismatch") == (altered["outcome"], altered["reason"])
+    assert f"has sha256 {OTHER}, and {DIGEST} was recorded" in altered["message"]
+    after = await api.get("kept")
+    for part in ("phase", "history", "artifacts", "status"):
+        assert before["status"][part] == after["status"][part]
+    assert [] == operators.tracebacks()
+
+
+async def test_a_look_that_a_crash_interrupts_is_taken_once(api: Api, operators: Operators) -> None:
+    operator = await operators.begin()
+    await completed(api, "hardy")
+    await asked(api, "hardy", "one")
+    await wait_for_pods(api, 2)
+    kill(operator)
+    await operators.begin()
+    await ended(api, "COMPLETE", verify=told(GOOD))
+
+    answer = await wait_for_answer(api, "hardy", "one")
+
+    assert "Done" == answer["outcome"]
+    assert 2 == len(await api.pods())
+
+
+async def test_while_work_runs_a_look_is_refused(api: Api, operators: Operators) -> None:
+    await operators.begin()
+    await declared(api, "busy", phases=PHASES)
+    await wait_for_pods(api, 1)
+
+    await asked(api, "busy", "one")
+
+    answer = await wait_for_answer(api, "busy", "one")
+    assert ("Refused", "WorkRunning") == (answer["outcome"], answer["reason"])
+
+
+async def test_a_look_that_a_quota_has_no_room_for_is_refused_and_can_be_asked_for_again(
+    api: Api, operators: Operators, api_cluster: Cluster
+) -> None:
+    await operators.begin()
+    await completed(api, "crowded")
+    api_cluster.kubectl("-n", api.namespace, "create", "quota", "none", "--hard=count/pods=0")
+    api_cluster.kubectl(
+        *("-n", api.namespace, "wait", "--for=jsonpath={.status.hard}", "quota/none")
+    )
+
+    await asked(api, "crowded", "one")
+    refused = await wait_for_answer(api, "crowded", "one")
+    api_cluster.kubectl("-n", api.namespace, "delete", "quota", "none")
+    await asked(api, "crowded", "two")
+    await ended(api, "COMPLETE", verify=told(GOOD))
+    done = await wait_for_answer(api, "crowded", "two")
+
+    assert ("Refused", "QuotaExceeded") == (refused["outcome"], refused["reason"])
+    assert "Done" == done["outcome"]

@@ -29,7 +29,7 @@ AUTHORS = {"author", "edit", "admin", "root"}
 WORKERS = AUTHORS - {"author"}
 RELEASERS = {"releaser", "admin", "root"}
 UPDATERS = AUTHORS | RELEASERS
-VERBS = ("transition", "abort", "restart", "cleanup", "restore", "checkpoint", "archive")
+VERBS = ("transition", "abort", "restart", "cleanup", "restore", "checkpoint", "archive", "verify")
 
 WORK: dict[str, object] = {"phases": {"build": {"image": "example/builder:1", "command": ["make"]}}}
 FIRST = {"status": {"phase": "INIT"}}
@@ -120,6 +120,7 @@ ACTS = {
     ),
     "checkpoint": patch(request("Checkpoint"), UPDATERS),
     "archive": patch(request("Archive"), RELEASERS, "failed"),
+    "verify": patch(request("Verify"), UPDATERS),
     "create with an Archive": create(request("Archive"), AUTHORS & RELEASERS),
     "create with a Restore": create(request("Restore"), AUTHORS),
     "have checkpoints taken": patch({"checkpoints": {}}, UPDATERS),
@@ -190,6 +191,10 @@ SAID = {
     ("edit", "archive"): (
         'User "edit" may not archive BuildState rights/failed: '
         f'missing verb "archive" {TRANSITION_HELP}releaser'
+    ),
+    ("updater", "verify"): (
+        'User "updater" may not verify BuildState rights/standing: '
+        f'missing verb "verify" {TRANSITION_HELP}author'
     ),
     ("author", "add work"): (
         'User "author" may not set the work (phases, serviceAccountName, workspace) of BuildState '

@@ -25,6 +25,7 @@ from buildstate.domain.actions import (
     AddFinalizer,
     CreateClaim,
     CreatePod,
+    CreateVerifier,
     DeleteClaim,
     DeletePod,
     RemoveFinalizer,
@@ -69,6 +70,7 @@ from buildstate.domain.states import (
 )
 from buildstate.domain.transitions import VALID_TRANSITIONS, path, requestable
 from buildstate.domain.validation import Law, Violation, validate
+from buildstate.domain.verifications import awaited
 
 WAITING = (
     *("", "ContainerCreating", "ErrImagePull", "ImagePullBackOff", "Unschedulable"),
@@ -176,7 +178,7 @@ class World:
         if self.refused is None or self.state is None:
             return seen
         pod, said = self.refused
-        return replace(seen, refusal=said) if seen.pod_name(self.state) == pod else seen
+        return replace(seen, refusal=said) if awaited(self.state, seen) == pod else seen
 
     def decide(self) -> Plan:
         """What the plan says now."""
@@ -274,8 +276,8 @@ class World:
 
     def _do(self, wanted: Act) -> None:
         match wanted:
-            case CreatePod(name):
-                self._create_pod(name)
+            case CreatePod() | CreateVerifier():
+                self._make_pod(wanted)
             case DeletePod(name, uid):
                 assert self.pods[name].uid == uid
                 self.pods[name] = replace(self.pods[name], deleting=True)
@@ -299,18 +301,27 @@ class World:
         if not refusal:
             self.pods[pod.name] = replace(pod, given=wanted.wanted)
 
+    def _make_pod(self, wanted: CreatePod | CreateVerifier) -> None:
+        if self.refusing is not None:
+            self.refused = (wanted.name, self.refusing)
+        elif isinstance(wanted, CreatePod):
+            self._create_pod(wanted.name)
+        else:
+            assert not self.live(), "it would look at what is being written"
+            self._put_pod(wanted.name, len(wanted.wishes))
+
     def _create_pod(self, name: str) -> None:
         assert self.state is not None
-        if self.refusing is not None:
-            self.refused = (name, self.refusing)
-            return
         assert name not in self.pods
         assert (self.state.epoch, self.state.phase) not in self.done, "it was done already"
         if self.state.workspace_claim is not None:
             assert {self.state.workspace_claim} == self.claims, "a Pod needs its claim"
+        self._put_pod(name, len(artifacts.declared(self.spec, self.state.phase)))
+
+    def _put_pod(self, name: str, count: int) -> None:
         self.refused = None
         self.made += 1
-        self.asked[name] = len(artifacts.declared(self.spec, self.state.phase))
+        self.asked[name] = count
         self.pods[name] = PodView(
             name=name,
             uid=f"pod-{self.made}",
@@ -350,7 +361,8 @@ class World:
                 self.departed = self.pods.pop(pod.name)
             elif pod.is_live and not only_deleting:
                 report = a_report(*[GOOD] * self.asked[pod.name])
-                plain = {"phase": phase, "waiting": "", "report": report}
+                said = {"report": report, "verification": report}
+                plain = {"phase": phase, "waiting": "", **said}
                 self.pods[pod.name] = replace(pod, **{**plain, **fields})
 
     def lose_pods(self, *, is_seen: bool) -> None:

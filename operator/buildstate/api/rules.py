@@ -187,10 +187,13 @@ LEAVES_ERROR_FOR_SOMETHING = Rule(
     field_path=".spec.phase",
 )
 COMPLETE_IS_FINAL = Rule(
-    rule=(f"!({_NEW_REQUEST}) || {_PHASE} != 'COMPLETE' || self.spec.request.action == 'Archive'"),
+    rule=(
+        f"!({_NEW_REQUEST}) || {_PHASE} != 'COMPLETE' || "
+        "self.spec.request.action in ['Archive', 'Verify']"
+    ),
     message=(
         "TransitionViolation: COMPLETE is final; another run is another BuildState. "
-        "Allowed here: the action Archive"
+        "Allowed here: the actions Archive and Verify"
     ),
     field_path=".spec.request",
 )

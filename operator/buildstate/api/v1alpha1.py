@@ -242,7 +242,8 @@ class Request(Model):
     action: Action
     """Restart: from ERROR back to INIT and on. Restore: the same, but phases that the checkpoint
     holds are not run again. Cleanup: from ERROR to CLEANUP and on. Abort: stop the Pod, release
-    everything and go to ERROR. Checkpoint: take one now. Archive: put an ended build away."""
+    everything and go to ERROR. Checkpoint: take one now. Archive: put an ended build away.
+    Verify: look at the state and at the artifacts in the workspace again."""
     checkpoint: Annotated[str, Field(min_length=1, max_length=64, pattern=NAME)] | None = None
     """Checkpoint to restore, one of status.checkpoints; the newest that verifies where it is not
     set."""

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from buildstate.domain.artifacts import Wish
 from buildstate.domain.specs import WorkResources, Workspace
 
 
@@ -22,6 +23,14 @@ class CreatePod:
 
     name: str
     replaces: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CreateVerifier:
+    """Make the Pod that looks at these files because of a request, unless it is there."""
+
+    name: str
+    wishes: tuple[Wish, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +85,7 @@ class ArchiveState:
 Act = (
     CreateClaim
     | CreatePod
+    | CreateVerifier
     | DeletePod
     | ResizePod
     | DeleteClaim

@@ -1,5 +1,6 @@
 """What the phases must leave behind, and whether what was found is that."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from buildstate.domain import findings
@@ -43,11 +44,17 @@ def earlier(spec: BuildSpec, state: BuildState) -> tuple[Wish, ...]:
     """
     if spec.workspace is None or state.failure is not None:
         return ()
-    latest = {
-        below_root(record.path): record
-        for record in state.artifacts
-        if _is_before(record.phase, state.phase)
-    }
+    return _as_recorded(one for one in state.artifacts if _is_before(one.phase, state.phase))
+
+
+def recorded(state: BuildState) -> tuple[Wish, ...]:
+    """Give every file that a phase has left behind, as it was then."""
+    return _as_recorded(state.artifacts)
+
+
+def _as_recorded(records: Iterable[ArtifactRecord]) -> tuple[Wish, ...]:
+    # A file that a later phase has left anew is held to the later one.
+    latest = {below_root(record.path): record for record in records}
     return tuple(
         Wish(record.name, record.phase, path, record.sha256, "was recorded")
         for path, record in latest.items()
@@ -80,11 +87,7 @@ def hold(outcome: Outcome, pod: PodView, state: BuildState, moment: Moment) -> O
 def _measured(outcome: Outcome, pod: PodView, wishes: tuple[Wish, ...], moment: Moment) -> Outcome:
     found = findings.parse(pod.report, len(wishes))
     if found is None:
-        return Outcome(
-            succeeded=False,
-            reason="ArtifactUnreported",
-            message=f"the report on the artifacts cannot be read: {pod.report!r}",
-        )
+        return _unreported(pod.report)
     records = tuple(
         ArtifactRecord(
             name=wish.name,
@@ -98,6 +101,20 @@ def _measured(outcome: Outcome, pod: PodView, wishes: tuple[Wish, ...], moment: 
         if isinstance(one, Found)
     )
     return _refusal(found, wishes) or replace(outcome, artifacts=records)
+
+
+def compare(report: str, wishes: tuple[Wish, ...]) -> Outcome | None:
+    """Give what a report means for the files that were asked for; None where it is no report."""
+    found = findings.parse(report, len(wishes))
+    return None if found is None else _refusal(found, wishes) or Outcome(succeeded=True)
+
+
+def _unreported(report: str) -> Outcome:
+    return Outcome(
+        succeeded=False,
+        reason="ArtifactUnreported",
+        message=f"the report on the artifacts cannot be read: {report!r}",
+    )
 
 
 def _refusal(found: tuple[Finding, ...] | None, wishes: tuple[Wish, ...]) -> Outcome | None:

@@ -47,6 +47,11 @@ def pod_name(build: str, uid: str, phase: BuildPhase, sequence: int, attempt: in
     return f"{_stem(build)}-{phase.lower()}-{_short(uid, sequence, attempt)}"
 
 
+def verifier_name(build: str, uid: str, request: str) -> str:
+    """Name the Pod that looks at the artifacts of the build because of that request."""
+    return f"{_stem(build)}-verify-{_short(uid, 'verify', request)}"
+
+
 def claim_name(build: str, uid: str) -> str:
     """Name the workspace claim that belongs to the build."""
     return f"{_stem(build)}-workspace-{_short(uid)}"

@@ -20,6 +20,7 @@ from buildstate.domain import (
     outcomes,
     requests,
     resizes,
+    verifications,
     volumes,
 )
 from buildstate.domain.actions import (
@@ -28,6 +29,7 @@ from buildstate.domain.actions import (
     ArchiveState,
     CreateClaim,
     CreatePod,
+    CreateVerifier,
     DeleteClaim,
     DeletePod,
     EraseStore,
@@ -214,6 +216,8 @@ def _advance(state: BuildState, moment: Moment) -> BuildState:
     at_work = state.record is not None and not state.record.result.is_done
     if at_work or moment.spec.suspend or captures.is_withheld(moment):
         return state
+    if verifications.due(state, moment) is not None:
+        return state  # Its Pod looks at what the next one might alter.
     if state.phase in (BuildPhase.ERROR, BuildPhase.COMPLETE):
         return state
     way = path(state.phase, moment.target)
@@ -273,17 +277,27 @@ def _finalizer(moment: Moment) -> tuple[Act, ...]:
 def _needs(state: BuildState, moment: Moment) -> tuple[Act, ...]:
     observed, releases = moment.observed, is_releasing(state, moment)
     wanted = observed.pod_name(state) if observed.wants_pod(state) else None
+    verifier = verifications.due(state, moment)
     strays = tuple(
         DeletePod(pod.name, pod.uid, releases, _is_leftover(pod, state, observed))
         # A claim is held by every Pod that mounts it, also by one that has ended.
         for pod in (observed.pods if releases else observed.live_pods)
-        if pod.name != wanted and not pod.deleting
+        if pod.name not in (wanted, verifier) and not pod.deleting
     )
+    if verifier is not None:
+        return (*strays, *_verification(verifier, state, observed))
     if wanted is None or observed.pod(state) is not None or observed.live_pods:
         return (*strays, *resizes.due(state, observed))
     before = observed.state.resources.pods if observed.state else ()
     replaces = next((pod.uid for pod in before if pod.name == wanted), "")
     return (*_claims(state, observed), CreatePod(wanted, replaces))
+
+
+def _verification(name: str, state: BuildState, observed: Observed) -> tuple[Act, ...]:
+    is_there = any(pod.name == name for pod in observed.pods)
+    if is_there or observed.live_pods:
+        return ()
+    return (CreateVerifier(name, verifications.wishes(observed, state)),)
 
 
 def _is_leftover(pod: PodView, state: BuildState, observed: Observed) -> bool:
@@ -313,6 +327,7 @@ def _wake_after(state: BuildState, moment: Moment) -> float | None:
         *_store_times(state, moment),
         *allocations.due_times(state, moment),
         *volumes.look_times(state, moment),
+        verifications.limit(state, moment),
     )
     # What is past has had its turn in this pass; it would wake for ever.
     ahead = [limit for limit in limits if limit is not None and limit > moment.now]

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from buildstate.domain import allotments, changes, recoveries
+from buildstate.domain import allotments, changes, recoveries, verifications
 from buildstate.domain.errors import ErrorCategory
 from buildstate.domain.observed import Moment
 from buildstate.domain.phases import BuildPhase, BuildStatus
@@ -61,6 +61,8 @@ def _is_waiting(state: BuildState, moment: Moment, action: Action) -> bool:
     """Say whether the act must wait; what it waits for wakes us."""
     if action in _AFTER_THE_END and recoveries.is_kept(state, moment, _ENTERED.get(action)):
         return True  # What was before must be gone first, and the policy may wait for the store.
+    if action is Action.VERIFY:
+        return verifications.judge(state, moment) is None
     if action is Action.RESTORE:
         given = moment.observed.recoverable
         return given is None or given.trouble is not None
@@ -69,10 +71,12 @@ def _is_waiting(state: BuildState, moment: Moment, action: Action) -> bool:
 
 def judge(state: BuildState, moment: Moment, action: Action) -> Verdict:
     """Say whether the build can do `action` where it stands."""
-    return next(
-        (verdict for law in _LAWS[action] if not (verdict := law(state, moment)).accepted),
-        GRANTED,
-    )
+    verdict = GRANTED
+    for law in _LAWS[action]:
+        verdict = law(state, moment)
+        if not verdict.accepted:
+            break
+    return verdict
 
 
 def _is_in_error(state: BuildState, _moment: Moment) -> Verdict:
@@ -134,6 +138,10 @@ def _has_something_to_restore(_state: BuildState, moment: Moment) -> Verdict:
     )
 
 
+def _is_as_it_was(state: BuildState, moment: Moment) -> Verdict:
+    return verifications.judge(state, moment) or GRANTED
+
+
 def _wants_out_of_error(_state: BuildState, moment: Moment) -> Verdict:
     if moment.target is not BuildPhase.ERROR:
         return GRANTED
@@ -186,6 +194,7 @@ _LAWS: Mapping[Action, tuple[Law, ...]] = {
     ),
     Action.CHECKPOINT: (_is_not_archived, _is_not_complete, _is_believed, _store_may_help),
     Action.ARCHIVE: (_is_not_archived, _has_ended, _store_may_help),
+    Action.VERIFY: (_is_not_archived, _is_as_it_was),
 }
 _ENTERED: Mapping[Action, BuildPhase] = {
     Action.RESTART: BuildPhase.INIT,
@@ -217,8 +226,8 @@ def _restore(state: BuildState, moment: Moment) -> BuildState:
     return changes.restore(known, given.found, moment, RecoveryState(), "RestoreRequested")
 
 
-def _take_checkpoint(state: BuildState, _moment: Moment) -> BuildState:
-    return state  # That it is answered is what it is taken for.
+def _only_answer(state: BuildState, _moment: Moment) -> BuildState:
+    return state  # A checkpoint is taken for the answer, and a verification was the answer.
 
 
 def _archive(state: BuildState, _moment: Moment) -> BuildState:
@@ -230,8 +239,9 @@ _EFFECTS: Mapping[Action, Callable[[BuildState, Moment], BuildState]] = {
     Action.RESTART: _restart,
     Action.RESTORE: _restore,
     Action.CLEANUP: _cleanup,
-    Action.CHECKPOINT: _take_checkpoint,
+    Action.CHECKPOINT: _only_answer,
     Action.ARCHIVE: _archive,
+    Action.VERIFY: _only_answer,
 }
 
 

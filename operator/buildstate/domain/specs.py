@@ -16,6 +16,7 @@ class Action(StrEnum):
     RESTORE = "Restore"
     CHECKPOINT = "Checkpoint"
     ARCHIVE = "Archive"
+    VERIFY = "Verify"
 
 
 class RecoveryStrategy(StrEnum):

@@ -10,6 +10,7 @@ from buildstate.domain.actions import (
     ArchiveState,
     CreateClaim,
     CreatePod,
+    CreateVerifier,
     DeleteClaim,
     DeletePod,
     EraseStore,
@@ -62,10 +63,10 @@ async def _do(
     wanted: Act, observed: Observed, kube: Kube, cache: Cache, keeper: Keeper, image: Image
 ) -> None:
     match wanted:
-        case CreatePod():
-            await _create_pod(observed, kube, cache, image)
         case DeletePod() | ResizePod():
             await _do_to_pod(wanted, observed, kube, cache)
+        case CreatePod() | CreateVerifier():
+            await _create_pod(wanted, observed, kube, cache, image)
         case CreateClaim():
             await _create_claim(wanted, observed, kube, cache)
         case DeleteClaim(name):
@@ -132,12 +133,20 @@ async def _create_claim(wanted: CreateClaim, observed: Observed, kube: Kube, cac
     cache.put_volume(observed.uid, observed.state.epoch, claims.volume(found, size))
 
 
-async def _create_pod(observed: Observed, kube: Kube, cache: Cache, image: Image) -> None:
+def _body(wanted: CreatePod | CreateVerifier, observed: Observed, image: Image) -> Document:
+    if isinstance(wanted, CreateVerifier):
+        return pods.verifier(observed, wanted.name, wanted.wishes, image)
     state = observed.state
     work = observed.spec.work(state.phase) if state else None
     assert state is not None
     assert work is not None
-    body = pods.manifest(observed, state, work, image)
+    return pods.manifest(observed, state, work, image)
+
+
+async def _create_pod(
+    wanted: CreatePod | CreateVerifier, observed: Observed, kube: Kube, cache: Cache, image: Image
+) -> None:
+    body = _body(wanted, observed, image)
     pod = await _create(Resource.PODS, body, observed, kube)
     owned = pods.owned(pod)
     if owned is not None:

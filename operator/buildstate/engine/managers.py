@@ -12,6 +12,7 @@ from buildstate.domain.phases import BuildPhase
 from buildstate.domain.plan import Plan, plan
 from buildstate.domain.restores import wanted
 from buildstate.domain.states import BuildState
+from buildstate.domain.verifications import awaited
 from buildstate.engine.act import Keeper, act
 from buildstate.engine.allocations import ResourceStateManager
 from buildstate.engine.caches import Cache
@@ -191,7 +192,7 @@ class StateManager:
         key = Key(observed.namespace, observed.name)
         if refusal is not None and not refusal.is_permanent:
             self.ledgers.refused(key)
-        pod = observed.pod_name(observed.state) if observed.state else ""
+        pod = awaited(observed.state, observed) if observed.state else ""
         is_news = self.observer.note(key, pod, refusal, self.clock.now())
         if refusal is not None and not is_news:
             # It is told already, or too new to be told; it waits for a release, or its backoff.

@@ -15,6 +15,7 @@ from buildstate.domain.observed import Observed, PodView, Refusal
 from buildstate.domain.specs import BuildSpec
 from buildstate.domain.states import BuildState
 from buildstate.domain.validation import Violation
+from buildstate.domain.verifications import awaited
 from buildstate.engine.caches import Build, Cache
 from buildstate.engine.validators import StateValidator
 from buildstate.kube import pods
@@ -155,7 +156,7 @@ class Observer:
         if said is None or not said.is_told or observed.state is None:
             return observed
         # What was said about the Pod of an earlier attempt says nothing about this one.
-        is_of_this = observed.pod_name(observed.state) == said.pod
+        is_of_this = awaited(observed.state, observed) == said.pod
         return replace(observed, refusal=said.refusal) if is_of_this else observed
 
 

@@ -4,13 +4,14 @@ The Pod is built from an allow-list of our own, at Pod Security *restricted*, wh
 wrote. What comes back from a container is hostile input: it is only ever text.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from buildstate.domain import artifacts, growths, names
+from buildstate.domain import artifacts, growths, names, verifications
 from buildstate.domain.actions import ResizePod
+from buildstate.domain.artifacts import Wish
 from buildstate.domain.observed import GATED, Observed, PodPhase, PodView
 from buildstate.domain.outcomes import UNSCHEDULABLE
 from buildstate.domain.specs import PhaseWork, WorkResources, Workspace
@@ -48,14 +49,39 @@ def manifest(
     observed: Observed, state: BuildState, work: PhaseWork, image: Image = DEFAULT_IMAGE
 ) -> Document:
     """Give the Pod of the attempt that `state` commits to; `image` is that of our reporter."""
-    spec = _pod_spec(observed, state, work, image)
+    spec = {
+        **_pod_spec(observed, state, work.timeout_seconds),
+        **_containers(observed, state, work, image),
+    }
+    return _pod(observed, state, observed.pod_name(state), spec)
+
+
+def verifier(
+    observed: Observed, name: str, wishes: Sequence[Wish], image: Image = DEFAULT_IMAGE
+) -> Document:
+    """Give the Pod that only looks at files which the phases have left behind.
+
+    It asks for what the work asked for that left the last of them: that was admitted before.
+    """
+    state, work = observed.state, observed.spec.work(wishes[-1].phase)
+    assert state is not None
+    assert work is not None
+    like = _container(work, work.resources)
+    spec = {
+        **_pod_spec(observed, state, verifications.MAX_SECONDS),
+        "containers": [container(VERIFIER, wishes, image, like)],
+    }
+    return _pod(observed, state, name, spec)
+
+
+def _pod(observed: Observed, state: BuildState, name: str, spec: Document) -> Document:
     # Whose log is shown to who names none.
     main = {"kubectl.kubernetes.io/default-container": CONTAINER}
     return {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {
-            "name": observed.pod_name(state),
+            "name": name,
             "namespace": observed.namespace,
             "labels": {
                 names.MANAGED_BY_LABEL: names.MANAGED_BY,
@@ -72,9 +98,9 @@ def manifest(
     }
 
 
-def _pod_spec(observed: Observed, state: BuildState, work: PhaseWork, image: Image) -> Document:
+def _pod_spec(observed: Observed, state: BuildState, seconds: int | None) -> Document:
     optional = {
-        "activeDeadlineSeconds": work.timeout_seconds,
+        "activeDeadlineSeconds": seconds,
         "serviceAccountName": observed.spec.service_account_name,
         "affinity": _affinity(state.record),
     }
@@ -91,7 +117,6 @@ def _pod_spec(observed: Observed, state: BuildState, work: PhaseWork, image: Ima
             "fsGroupChangePolicy": "OnRootMismatch",
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        **_containers(observed, state, work, image),
         "volumes": [
             {"name": "tmp", "emptyDir": {}},
             {"name": "workspace", **_volume(observed.spec.workspace, state.workspace_claim)},
