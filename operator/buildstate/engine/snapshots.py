@@ -29,6 +29,7 @@ def content(
         "dependencies": {one["name"]: one for one in document["dependencies"]},
         "artifacts": document["artifacts"],
         "resources": {
+            "allocated": document["resources"]["allocated"],
             "claims": [{"name": name, "uid": uid} for name, uid in claims.items()],
             "pods": [
                 {"name": pod.name, "uid": pod.uid, "phase": pod.phase} for pod in observed.live_pods
