@@ -78,3 +78,12 @@ def test_an_error_of_a_thread_is_raised() -> None:
 
     with pytest.raises(ValueError, match="bad"):
         loops.run(main, Random(1))
+
+
+def test_what_goes_on_for_ever_is_ended_and_said() -> None:
+    async def main() -> None:
+        while True:  # noqa: ASYNC110 - it is to have no end
+            await asyncio.sleep(0)
+
+    with pytest.raises(loops.Stuck, match="for ever"):
+        loops.run(main, Random(1))

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable
+from dataclasses import replace
 
 from buildstate.domain.checkpoints import is_name
 from buildstate.domain.errors import BuildStateError
@@ -10,6 +11,7 @@ from buildstate.domain.states import BuildState
 from buildstate.engine.observe import Observer
 from buildstate.engine.vaults import Vaults
 from buildstate.kube.ports import Key
+from buildstate.stores.contracts import Area
 
 logger = logging.getLogger(__name__)
 
@@ -40,8 +42,11 @@ def _is_sure(observed: Observed) -> bool:
 async def _remove(observed: Observed, vaults: Vaults) -> None:
     vault = await vaults.of(observed)
     assert observed.state is not None
-    for name in orphans(await vault.store.names(vault.place), observed.state):
-        await vault.store.delete(vault.place, name)
+    # What nobody refers to was put away with all the rest.
+    area = Area.ARCHIVED if observed.state.is_archived else Area.ACTIVE
+    place = replace(vault.place, area=area)
+    for name in orphans(await vault.store.names(place), observed.state):
+        await vault.store.delete(place, name)
         extra = {"build": f"{observed.namespace}/{observed.name}"}
         logger.info("checkpoint %s, which no status refers to, is removed", name, extra=extra)
 

@@ -12,8 +12,12 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
+MOST_STEPS = 200_000
+"""Steps after which a world goes round in circles."""
+
+
 class Stuck(Exception):
-    """Nobody will ever do anything any more, and what was awaited has not happened."""
+    """What was awaited will not happen: nobody does anything any more, or all the same for ever."""
 
 
 class SimulatedLoop(asyncio.BaseEventLoop):
@@ -28,6 +32,8 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         self._now = 0.0
         self._draw = chance.random
         self.steps = 0
+        self.main: asyncio.Task[Any] | None = None
+        self.trouble = ""
 
     def time(self) -> float:
         """Give the seconds since the world began."""
@@ -36,8 +42,10 @@ class SimulatedLoop(asyncio.BaseEventLoop):
     def _run_once(self) -> None:
         self._take_timers()
         ready = self._ready
-        if not ready:
-            raise Stuck("nobody has anything to do any more")
+        if not ready or self.steps == MOST_STEPS:
+            self._give_up(
+                "something goes on for ever" if ready else "nobody does anything any more"
+            )
         if len(ready) > 1:
             chosen = int(self._draw() * len(ready))
             ready[chosen], ready[-1] = ready[-1], ready[chosen]
@@ -45,6 +53,12 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         self.steps += 1
         if not handle.cancelled():
             handle._run()  # noqa: SLF001 - what a loop is for
+
+    def _give_up(self, trouble: str) -> None:
+        if self.trouble or self.main is None:
+            raise Stuck(trouble)
+        self.trouble = trouble
+        self.main.cancel()
 
     def _take_timers(self) -> None:
         timers = self._scheduled
@@ -84,8 +98,13 @@ def run(main: Callable[[], Coroutine[Any, Any, T]], chance: Random) -> T:
     loop = SimulatedLoop(chance)
     # Nothing of the order of things may hang on when memory is collected.
     loop.set_exception_handler(_raise)
+    loop.main = loop.create_task(main())
     try:
-        return loop.run_until_complete(main())
+        given: T = loop.run_until_complete(loop.main)
+    except asyncio.CancelledError:
+        raise Stuck(loop.trouble) from None
+    else:
+        return given
     finally:
         loop.close()
 

@@ -13,6 +13,7 @@ from buildstate.stores.keyrings import NO_KEYS
 from buildstate.stores.memories import MemoryStore
 from buildstate.stores.registries import Registry
 from buildstate.stores.sealings import Sealing
+from buildstate.testing.keepsakes import INSIDE
 from buildstate.testing.lines import Line
 from buildstate.testing.servers import Server
 from buildstate.testing.stores import SimulatedStore
@@ -20,9 +21,6 @@ from buildstate.testing.streams import Passages
 from buildstate.testing.watches import watch_builds
 from buildstate.testing.wires import SimulatedWire
 from buildstate.wiring import Operator, Surroundings, Telemetry, assemble, operate
-
-INSIDE, OUTSIDE = "configmap", "bucket"
-"""The stores that every world has."""
 
 SWEEP_SECONDS = 60.0
 

@@ -126,6 +126,10 @@ def _of_operators(run: Run) -> Iterator[Commit]:
     return (commit for commit in run.commits if commit.who.startswith("operator"))
 
 
+def _a_reference_leads_to_a_checkpoint(run: Run) -> Iterator[str]:
+    yield from run.damages
+
+
 def _no_hot_loop(run: Run) -> Iterator[str]:
     began = run.seconds - QUIET_SECONDS
     asked = Counter(path for seconds, path in run.reads if seconds >= began)
@@ -153,6 +157,7 @@ ORACLES: Mapping[str, Oracle] = {
     "I3 a Pod is made once": _a_pod_is_made_once,
     "I3 no Pod after the end": _no_pod_after_the_end,
     "I3 intent before effect": _intent_before_effect,
+    "I4 a reference leads to a checkpoint": _a_reference_leads_to_a_checkpoint,
     "I7 nothing of the gone is left": _nothing_of_the_gone_is_left,
     "I8 who writes names what he saw": _who_writes_names_what_he_saw,
     "I9 nothing outside is touched": _nothing_outside_is_touched,

@@ -7,14 +7,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from random import Random
 
-from buildstate.stores.memories import MemoryStore
 from buildstate.testing import loops
 from buildstate.testing.clocks import SimulatedClock
 from buildstate.testing.clusters import Cluster
 from buildstate.testing.controllers import Controllers
+from buildstate.testing.keepsakes import Bucket, Keepsakes, damages
 from buildstate.testing.kubelets import Kubelet
 from buildstate.testing.lines import Call, Fates, Line, Tally, calm
-from buildstate.testing.operators import OUTSIDE, Life, surroundings
+from buildstate.testing.operators import Life, surroundings
 from buildstate.testing.requests import Document, Request
 from buildstate.testing.servers import Commit, Server
 from buildstate.testing.stories import NAMESPACE, Story, phase_of
@@ -55,7 +55,7 @@ class Run:
     reads: tuple[tuple[float, str], ...]
     calls: tuple[Call, ...]
     cluster: Cluster
-    bucket: MemoryStore
+    damages: tuple[str, ...]
     lives: int
     seconds: float
     steps: int
@@ -70,10 +70,12 @@ class World:
         self.story = story
         self.clock = SimulatedClock()
         self.server = Server(SimulatedClock(), loop.time)
-        self.bucket = MemoryStore(OUTSIDE)
+        self.bucket = Bucket()
+        self.keepsakes = Keepsakes(self.server, self.bucket)
         self.tally = Tally()
         self.weather = weather
         self.problems: list[str] = []
+        self.damages: list[str] = []
         self.lives: list[Life] = []
         self._seed = seed
         self._deeds = list(story.deeds)
@@ -95,6 +97,7 @@ class World:
         self._do_soon()
         self.weather.disturb(self)
         await self._quiet()
+        self.damages = [one async for one in damages(self.server, self.bucket)]
 
     def begin_life(self) -> None:
         """Let an operator begin."""
@@ -165,18 +168,20 @@ def lived(story: Story, seed: int, weather: Weather = Weather()) -> Run:
 
     async def main() -> Run:
         world, loop = World(story, seed, weather), asyncio.get_running_loop()
+        assert isinstance(loop, loops.SimulatedLoop)
         try:
             await world.live()
+        except asyncio.CancelledError:
+            surprises.append(loop.trouble)
         finally:
             await world.end()
-        assert isinstance(loop, loops.SimulatedLoop)
         return Run(
             story=story,
             commits=tuple(world.server.commits),
             reads=tuple(world.server.reads),
             calls=tuple(world.tally.calls),
             cluster=world.server.cluster,
-            bucket=world.bucket,
+            damages=(*world.keepsakes.wrong, *world.damages),
             lives=len(world.lives),
             seconds=loop.time(),
             steps=loop.steps,
