@@ -11,6 +11,7 @@ from buildstate.testing.stories import (
     fares,
     in_phase,
     made,
+    put,
     runs,
 )
 
@@ -139,6 +140,60 @@ SUSPENDED = Story(
     ),
     ends={"one": "COMPLETE"},
 )
+TIMING_OUT = Story(
+    name="timing-out",
+    deeds=(made("one", {"phases": {"build": {**WORK, "timeoutSeconds": 5, "backoffLimit": 1}}}),),
+    script={"BUILD": (FOREVER,)},
+    ends={"one": "COMPLETE"},
+    # A timeout counts by the clock on the wall, which may be set back by an hour, and again.
+    patience=15_000.0,
+)
+EVICTED = Story(
+    name="evicted",
+    deeds=(made("one", {"phases": FOUR}),),
+    script={"BUILD": (Ending(exit_code=137, reason="Evicted"),)},
+    ends={"one": "COMPLETE"},
+)
+MEMORY = {"resources": {"limits": {"memory": "64Mi"}}}
+GROWING = Story(
+    name="growing",
+    deeds=(made("one", {"phases": {"build": {**WORK, "backoffLimit": 2, **MEMORY}}}),),
+    script={"BUILD": (Ending(exit_code=137, cause="OOMKilled"),)},
+    ends={"one": "COMPLETE"},
+)
+LEAVING = Story(
+    name="leaving",
+    deeds=(
+        made(
+            "one",
+            {
+                "phases": FOUR,
+                "workspace": {"size": "1Gi"},
+                "checkpoints": {"whenUnavailable": "Wait"},
+                "artifacts": [{"name": "result", "phase": "BUILD", "path": "out/result"}],
+                "recovery": {"strategy": "Resume", "backoffSeconds": 1},
+            },
+        ),
+    ),
+    script={"TEST": (FAILED,)},
+    ends={"one": "COMPLETE"},
+)
+QUEUING = Story(
+    name="queuing",
+    deeds=(
+        put("resourcequotas", {"metadata": {"name": "small"}, "spec": {"hard": {"pods": "1"}}}),
+        *(made(f"build-{number}", {"phases": {"build": WORK}}) for number in range(3)),
+    ),
+    ends={f"build-{number}": "COMPLETE" for number in range(3)},
+)
+DEPENDING = Story(
+    name="depending",
+    deeds=(
+        made("second", {"phases": {"build": WORK}, "dependencies": [{"name": "first"}]}),
+        made("first", {"phases": {"build": WORK}}, fares("second", "Waiting")),
+    ),
+    ends={"first": "COMPLETE", "second": "COMPLETE"},
+)
 CROWD = Story(
     name="crowd",
     deeds=tuple(made(f"build-{number}", {"phases": FOUR}) for number in range(5)),
@@ -158,6 +213,12 @@ ALL = (
     ARCHIVED,
     DELETED,
     SUSPENDED,
+    TIMING_OUT,
+    EVICTED,
+    GROWING,
+    LEAVING,
+    QUEUING,
+    DEPENDING,
     CROWD,
 )
 TALES = {story.name: story for story in ALL}

@@ -5,10 +5,14 @@ It is a value: a change gives another one. So a world can be kept as it was at a
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from buildstate.testing.requests import Document, Ref
 
 ADDED, MODIFIED, DELETED = "ADDED", "MODIFIED", "DELETED"
+
+REMEMBERED = 1000
+"""Changes that are remembered for watches that begin before them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +59,8 @@ class Cluster:
             self,
             version=version,
             objects={**self.objects, ref: after},
-            log=(*self.log, change),
             made=self.made + (before is None),
+            **self._logged(change),
         )
 
     def without(self, ref: Ref) -> "Cluster":
@@ -65,7 +69,13 @@ class Cluster:
         metadata = {**before["metadata"], "resourceVersion": str(version)}
         change = Change(version, DELETED, ref, before, {**before, "metadata": metadata})
         objects = {known: document for known, document in self.objects.items() if known != ref}
-        return replace(self, version=version, objects=objects, log=(*self.log, change))
+        return replace(self, version=version, objects=objects, **self._logged(change))
+
+    def _logged(self, change: Change) -> dict[str, Any]:
+        log = (*self.log, change)
+        if len(log) <= REMEMBERED:
+            return {"log": log}
+        return {"log": log[1:], "compacted": log[0].version}
 
     def compact(self) -> "Cluster":
         """Forget what happened until now."""

@@ -1,13 +1,19 @@
 """The nodes of a world: a Pod is taken, runs, and ends as the script says."""
 
 import asyncio
+import json
+from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from random import Random
 from typing import Any
 
+from buildstate.domain.findings import VERSION
 from buildstate.domain.names import BUILD_LABEL, PHASE_LABEL
+from buildstate.kube.pods import CONTAINER
 from buildstate.kube.ports import Clock
+from buildstate.kube.reporters import VARIABLE
 from buildstate.testing.apiservers import stamp
 from buildstate.testing.controllers import path_of
 from buildstate.testing.requests import Document, Ref, Request
@@ -20,12 +26,14 @@ WHO = "kubelet"
 class Ending:
     """How a Pod ends: `seconds` after it began, with that exit code; never where that is None.
 
-    With `reason` it is the node that ends it, as in an eviction.
+    With `reason` it is the node that ends it, as in an eviction; `cause` is what it says of the
+    container, as OOMKilled.
     """
 
     exit_code: int | None = 0
     seconds: float = 1.0
     reason: str = ""
+    cause: str = ""
 
 
 Script = Mapping[str, tuple[Ending, ...]]
@@ -77,13 +85,9 @@ class Kubelet:
     def _end(self, ref: Ref, uid: str, ending: Ending) -> None:
         if self._same(ref, uid) is None:
             return
-        ended: dict[str, Any] = {
-            "exitCode": ending.exit_code,
-            "message": f"said {ending.exit_code}",
-        }
         status = {
             "phase": "Failed" if ending.exit_code else "Succeeded",
-            "containerStatuses": [{"name": "work", "state": {"terminated": ended}}],
+            **_containers(self._server.cluster.objects[ref], ending),
             **({"reason": ending.reason} if ending.reason else {}),
         }
         self._say(ref, status)
@@ -108,6 +112,38 @@ class Kubelet:
     def _later(self, slowest: float, do: Callable[..., None], *about: Any) -> None:
         loop = asyncio.get_running_loop()
         loop.call_later(slowest * self._chance.random(), do, *about)
+
+
+def _containers(pod: Document, ending: Ending) -> Document:
+    """Give the statuses of the containers of a Pod that has ended."""
+    found = {}
+    for kind in ("initContainers", "containers"):
+        ended = [_ended(each, ending) for each in pod["spec"].get(kind) or ()]
+        if ended:
+            found[f"{kind.removesuffix('s')}Statuses"] = ended
+    return found
+
+
+def _ended(container: Document, ending: Ending) -> Document:
+    code, message, cause = ending.exit_code, f"said {ending.exit_code}", ending.cause
+    if container["name"] != CONTAINER:
+        code, message, cause = 0, _report(container), ""
+    end: dict[str, Any] = {"exitCode": code, "message": message}
+    return {
+        "name": container["name"],
+        "state": {"terminated": {**end, **({"reason": cause} if cause else {})}},
+    }
+
+
+def _report(container: Document) -> str:
+    """Give what our program beside the work says: each file that is asked for is there."""
+    asked = next(one["value"] for one in container["env"] if one["name"] == VARIABLE)
+    found = [[len(path), _digest(path)] for path, _ in json.loads(asked)]
+    return json.dumps({"v": VERSION, "found": found})
+
+
+def _digest(path: str) -> str:
+    return b64encode(sha256(path.encode()).digest()).decode().removesuffix("=")
 
 
 def _uid(document: Document) -> str:

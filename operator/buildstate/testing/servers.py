@@ -1,7 +1,7 @@
 """The pretended API server as everybody in a world sees it: one state, and who hears of changes."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from buildstate.kube.ports import Clock
 from buildstate.testing import apiservers
@@ -45,7 +45,9 @@ class Server:
         self.cluster, response = apiservers.apply(before, request, self._clock.now())
         if request.is_write:
             changes = self.cluster.since(before.version)
-            self._tell(Commit(self._time(), who, request, response, changes, self.cluster))
+            # Nobody asks a moment what was before it, and all moments are kept.
+            now = replace(self.cluster, log=())
+            self._tell(Commit(self._time(), who, request, response, changes, now))
         else:
             self.reads.append((self._time(), request.path))
         return response

@@ -27,12 +27,16 @@ class Deed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
-    """One story, which always has the same end: by the name of each build its last phase."""
+    """One story, which always has the same end: by the name of each build its last phase.
+
+    `patience` is in seconds; a story that has not ended then never will.
+    """
 
     name: str
     deeds: tuple[Deed, ...]
     ends: Mapping[str, str]
     script: Script = field(default_factory=dict)
+    patience: float = 1800.0
 
 
 def build_ref(name: str) -> Ref:

@@ -25,9 +25,6 @@ USER, ADMIN = "user", "admin"
 QUIET_SECONDS = 80.0
 """For so long nobody may write anything when all is done; a sweep falls into that time."""
 
-LONGEST = 1800.0
-"""Seconds after which a story that has not ended never will."""
-
 _POLL = 5.0
 
 
@@ -144,7 +141,7 @@ class World:
         loop = asyncio.get_running_loop()
         writes, since = -1, loop.time()
         while not (self._is_over() and loop.time() - since >= QUIET_SECONDS):
-            if loop.time() > LONGEST + self.weather.until:
+            if loop.time() > self.story.patience + self.weather.until:
                 self.problems.append(self._why_not_over())
                 return
             await asyncio.sleep(_POLL)
