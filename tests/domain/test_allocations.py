@@ -11,7 +11,7 @@ from tests.worlds import CLAIM, NOW, ABuild, a_build, a_pod, after
 
 from buildstate.domain.allocations import held_by, track
 from buildstate.domain.errors import ErrorCategory
-from buildstate.domain.observed import PodPhase, PodView
+from buildstate.domain.observed import Obstruction, PodPhase, PodView
 from buildstate.domain.phases import BuildPhase
 from buildstate.domain.plan import plan
 from buildstate.domain.quantities import added, parse
@@ -165,6 +165,16 @@ def test_a_claim_that_was_made_anew_is_another_one() -> None:
     again = world.with_volume(uid="new", size="2Gi").wanting(metadata={"a": "b"})
     expected = HeldVolume(name=CLAIM, uid="new", size="2Gi")
     assert (expected,) == written(again).resources.volumes
+
+
+def test_a_volume_that_is_found_gone_is_held_no_more() -> None:
+    world = a_build().with_work().with_workspace().in_phase(BUILD).with_volume().written()
+    world = world.with_pod(PENDING, waiting="Unschedulable")
+    gone = Obstruction(reason="ClaimMissing", message="it is gone", is_gone=True)
+    state = plan(replace(world.observed(), obstruction=gone), NOW).state
+    assert state is not None
+    assert ((), None) == (state.resources.volumes, state.resources.allocated.get("storage"))
+    assert "1Gi" == state.resources.released["storage"]
 
 
 def test_what_an_altered_state_says_to_hold_is_not_believed() -> None:

@@ -144,6 +144,11 @@ def test_a_claim_that_waits_for_the_pod_is_not_what_the_pod_waits_for(reason: st
     assert "ClaimPending" in said(Claim(phase="Pending", words=failed))
 
 
+def test_a_claim_that_is_bound_later_is_not_what_the_pod_waits_for() -> None:
+    late = Claim(phase="Pending", storage_class="late", classes=("late",), awaits_pod=True)
+    assert "" == said(late)
+
+
 def test_a_volume_in_use_on_another_node_is_said_to_be() -> None:
     attach = {"FailedAttachVolume": "Multi-Attach error for volume pvc-1"}
     message = said(Claim(phase="Bound", words=attach), asked(seconds=30, **CREATING))

@@ -1,6 +1,7 @@
 """The volume of a Pod that waits is looked into with few reads, once for each change."""
 
 from dataclasses import replace
+from typing import Any
 
 from tests.doubles import RecordingKube, StoppedClock
 from tests.worlds import CLAIM, NAME, NAMESPACE, ABuild, a_build, after
@@ -20,7 +21,7 @@ WAITING = (
 )
 
 
-def a_claim(phase: str, **spec: str) -> Document:
+def a_claim(phase: str, **spec: str) -> dict[str, Any]:
     """The build's own claim."""
     metadata = {"namespace": NAMESPACE, "name": CLAIM, "uid": "of-the-claim"}
     return {"metadata": metadata, "spec": spec, "status": {"phase": phase}}
@@ -120,10 +121,28 @@ async def test_the_latest_words_about_the_claim_count() -> None:
 
 
 async def test_of_a_bound_claim_the_words_about_the_pod_count() -> None:
-    pod = WAITING.pods[0]
+    (pod,) = WAITING.pods
     told = an_event(1, pod.uid, "FailedAttachVolume", "Multi-Attach error")
-    assert "VolumeOnOtherNode" in await Inspecting(a_claim("Bound"), events=(told,)).said()
+    placed = replace(pod, waiting="ContainerCreating", started=after(-30))
+    inspecting = Inspecting(a_claim("Bound"), events=(told,))
+    assert "VolumeOnOtherNode" in await inspecting.said(replace(WAITING, pods=(placed,)))
     assert "" == await Inspecting(a_claim("Bound")).said()
+
+
+async def test_a_bound_claim_of_a_pod_that_no_node_takes_needs_no_more_reads() -> None:
+    inspecting = Inspecting(a_claim("Bound"))
+    assert "" == await inspecting.said()
+    assert 1 == len(inspecting.kube.calls)
+
+
+async def test_a_claim_that_is_bound_once_its_pod_has_a_node_is_not_waited_for() -> None:
+    late = {**a_class("usual", is_default=True), "volumeBindingMode": "WaitForFirstConsumer"}
+    inspecting = Inspecting(a_claim("Pending"), classes=(late,))
+    assert "" == await inspecting.said()
+    assert ["get", "find"] == [call[0] for call in inspecting.kube.calls]
+    claim = a_claim("Pending")
+    claim["metadata"]["annotations"] = {"volume.kubernetes.io/selected-node": "one"}
+    assert "ClaimPending" in await Inspecting(claim, classes=(late,)).said()
 
 
 async def test_a_claim_that_is_lost_needs_no_more_reads() -> None:

@@ -1,9 +1,12 @@
+from typing import Any
+
 import pytest
 from tests.worlds import CLAIM, a_build
 
 from buildstate.domain.actions import CreateClaim
 from buildstate.domain.specs import Workspace
-from buildstate.kube.claims import manifest
+from buildstate.domain.states import HeldVolume
+from buildstate.kube.claims import manifest, volume
 
 
 @pytest.mark.parametrize("storage_class", [None, "fast"])
@@ -21,3 +24,25 @@ def test_the_claim_of_a_build(storage_class: str | None) -> None:
         **({"storageClassName": storage_class} if storage_class else {}),
     }
     assert expected == claim["spec"]
+
+
+@pytest.mark.parametrize(
+    ("parts", "size"),
+    [
+        ({}, "5Gi"),
+        ({"spec": {"resources": {"requests": {"storage": "1Gi"}}}}, "1Gi"),
+        (
+            {
+                "spec": {"resources": {"requests": {"storage": "1Gi"}}},
+                "status": {"capacity": {"storage": "2Gi"}},
+            },
+            "2Gi",
+        ),
+    ],
+    ids=["its metadata only", "not bound", "bound"],
+)
+def test_a_volume_is_as_large_as_it_was_given_or_asked_for(
+    parts: dict[str, Any], size: str
+) -> None:
+    document = {"metadata": {"name": CLAIM, "uid": "c"}, **parts}
+    assert HeldVolume(name=CLAIM, uid="c", size=size) == volume(document, "5Gi")

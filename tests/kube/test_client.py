@@ -194,6 +194,18 @@ async def test_a_list_of_names_asks_for_nothing_else(line: Line) -> None:
     assert "as=PartialObjectMetadataList" in line.server.asked[-1].headers["Accept"]
 
 
+async def test_objects_are_found_by_their_fields_in_one_namespace_or_in_none(line: Line) -> None:
+    line.server.says({"metadata": {}, "items": [{"reason": "Failed"}]})
+    found = await line.kube.find(Resource.EVENTS, "team", {"involvedObject.uid": "u"})
+    asked = line.server.asked[-1]
+    assert [{"reason": "Failed"}] == found
+    assert "/api/v1/namespaces/team/events" == asked.path
+    assert "involvedObject.uid=u" == asked.query["fieldSelector"]
+    line.server.says({"metadata": {}, "items": None})
+    assert [] == await line.kube.find(Resource.STORAGE_CLASSES, "", {})
+    assert "/apis/storage.k8s.io/v1/storageclasses" == line.server.asked[-1].path
+
+
 async def test_a_look_at_an_object_asks_for_its_metadata_only(line: Line) -> None:
     line.server.says({"metadata": {"name": "demo"}})
     found = await line.kube.peek(Resource.CONFIGMAPS, KEY)

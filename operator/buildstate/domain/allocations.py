@@ -86,7 +86,9 @@ def _measured(state: BuildState, moment: Moment, pods: Iterable[PodView]) -> Res
 
 
 def _volumes(state: BuildState, moment: Moment) -> tuple[HeldVolume, ...]:
-    name = claim_of(state, moment.spec)
+    name, obstruction = claim_of(state, moment.spec), moment.observed.obstruction
+    if obstruction is not None and obstruction.is_gone:
+        return ()
     seen = (*moment.observed.volumes, *state.resources.volumes)
     return tuple(volume for volume in seen if volume.name == name)[:1]
 

@@ -107,10 +107,14 @@ class Resize:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Obstruction:
-    """Why the Pod of the present attempt cannot start, and what to do."""
+    """Why the Pod of the present attempt cannot start, and what to do.
+
+    `is_gone` says that its volume is not there.
+    """
 
     reason: str
     message: str
+    is_gone: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,6 +32,11 @@ class Question:
     has_lasted: bool
 
     @property
+    def is_placed(self) -> bool:
+        """Whether a node has taken the Pod, which tells what it does with the volume."""
+        return self.pod.waiting != UNSCHEDULABLE
+
+    @property
     def mark(self) -> tuple[object, ...]:
         """What tells this question from another one."""
         return (self.claim, self.pod.uid, self.pod.waiting, self.has_lasted)
@@ -41,14 +46,15 @@ class Question:
 class Claim:
     """What the cluster says of a claim.
 
-    `storage_class` is None where it has none. `classes` are those of the cluster, None where they
-    are not known. `words` are the messages of the Events of the claim, and of the Pod where the
-    claim is bound, by their reasons.
+    `storage_class` is None where it has none. `awaits_pod` says that it is bound only once its Pod
+    has a node. `classes` are those of the cluster, None where they are not known. `words` are the
+    messages of the Events of the claim, or of the Pod where the claim is bound, by their reasons.
     """
 
     phase: str
     is_going: bool = False
     storage_class: str | None = None
+    awaits_pod: bool = False
     classes: tuple[str, ...] | None = None
     words: Mapping[str, str] = field(default_factory=dict)
 
@@ -86,7 +92,8 @@ def explain(asked: Question, found: Claim | None) -> Obstruction | None:
 def _missing(asked: Question, *, is_going: bool) -> Obstruction:
     how = "is being deleted" if is_going else "is not there"
     what = f"the workspace {asked.claim} {how}" if asked.is_own else f"claim {asked.claim} {how}"
-    return Obstruction(reason="ClaimMissing", message=f"{what}; {_anew(asked)}")
+    message = f"{what}; {_anew(asked)}"
+    return Obstruction(reason="ClaimMissing", message=message, is_gone=True)
 
 
 def _anew(asked: Question) -> str:
@@ -111,9 +118,11 @@ def _unbound(asked: Question, found: Claim) -> Obstruction | None:
     wanted, classes = found.storage_class, found.classes
     if classes is not None and wanted != "" and wanted not in classes:
         return _without_class(asked, wanted, classes)
+    if found.awaits_pod:
+        return None  # It waits for the Pod, not the Pod for it.
     words = [text for reason, text in found.words.items() if reason not in _HARMLESS]
     if not words and found.words.keys() & {"WaitForFirstConsumer", "WaitForPodScheduled"}:
-        return None  # It waits for the Pod, not the Pod for it.
+        return None
     said = f": {words[0]}" if words else ""
     message = f"claim {asked.claim} is not bound to a volume yet{said}"
     return Obstruction(reason="ClaimPending", message=message)

@@ -57,16 +57,13 @@ class VolumeInspector:
         if claim.is_going or claim.phase == "Lost":
             return claim
         if claim.phase == "Bound":
-            return replace(claim, words=await self._words(namespace, asked.pod.uid))
-        words = await self._words(namespace, found["metadata"]["uid"])
-        return replace(claim, words=words, classes=await self._classes(claim))
-
-    async def _classes(self, claim: Claim) -> tuple[str, ...] | None:
-        """Name the classes, or give None where the claim is fine with those or nobody knows."""
-        listed = await self._find(Resource.STORAGE_CLASSES, "", {})
-        if listed is None or (claim.storage_class is None and any(map(claims.is_default, listed))):
-            return None
-        return tuple(sorted(one["metadata"]["name"] for one in listed))
+            # Until a node has taken the Pod, nobody but the scheduler says anything of it.
+            uid = asked.pod.uid if asked.is_placed else None
+        else:
+            classes = await self._find(Resource.STORAGE_CLASSES, "", {})
+            claim = claim if classes is None else claims.with_classes(claim, found, classes)
+            uid = None if claim.awaits_pod else found["metadata"]["uid"]
+        return replace(claim, words=await self._words(namespace, uid)) if uid else claim
 
     async def _words(self, namespace: str, uid: str) -> Mapping[str, str]:
         told = await self._find(Resource.EVENTS, namespace, {"involvedObject.uid": uid}) or []

@@ -1,6 +1,7 @@
 """The workspace claim that belongs to a build."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from buildstate.domain import names
@@ -11,6 +12,7 @@ from buildstate.domain.volumes import Claim
 from buildstate.kube.owners import owner_reference
 
 _DEFAULT = "storageclass.kubernetes.io/is-default-class"
+_NODE = "volume.kubernetes.io/selected-node"
 
 
 def manifest(observed: Observed, wanted: CreateClaim) -> dict[str, Any]:
@@ -51,8 +53,24 @@ def claim(document: Mapping[str, Any]) -> Claim:
     )
 
 
-def is_default(storage_class: Mapping[str, Any]) -> bool:
-    """Say whether a StorageClass is the one of claims that name none."""
+def with_classes(
+    claim: Claim, document: Mapping[str, Any], classes: Sequence[Mapping[str, Any]]
+) -> Claim:
+    """Give a claim with what the StorageClasses of the cluster say of it."""
+    names = {one["metadata"]["name"]: one for one in classes}
+    default = next((name for name, one in names.items() if _is_default(one)), None)
+    wanted = default if claim.storage_class is None else claim.storage_class
+    waits = names.get(wanted or "", {}).get("volumeBindingMode") == "WaitForFirstConsumer"
+    is_placed = _NODE in (document["metadata"].get("annotations") or {})
+    return replace(
+        claim,
+        storage_class=wanted,
+        classes=tuple(sorted(names)),
+        awaits_pod=waits and not is_placed,
+    )
+
+
+def _is_default(storage_class: Mapping[str, Any]) -> bool:
     annotations = storage_class["metadata"].get("annotations") or {}
     return bool(annotations.get(_DEFAULT) == "true")
 
