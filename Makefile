@@ -53,6 +53,9 @@ unit: $(STAMP) ## Unit tests, with the coverage of the pure core
 simulation: $(STAMP) ## Every crash point, and 2,000 storms: the operator in a pretended world
 	$(BIN)/pytest tests/simulation -m simulation --durations=5
 
+soak: $(STAMP) ## Pairs of crash points and storms, for MINUTES=10; goes on where the last one ended
+	@$(WORKER) -m tests.simulation.soak --minutes $(or $(MINUTES),10)
+
 simulate: $(STAMP) ## One run of the simulation again, as a failure says: ARGS='--seed 12'
 	$(WORKER) -m tests.simulation $(ARGS)
 
@@ -101,4 +104,4 @@ help: ## This list
 		/^[a-z0-9-]+:.*##/ {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: bench chaos check clean contract demo demo-down e2e generate generated help imports lint lock \
-	simulate simulation test types unit
+	simulate simulation soak test types unit

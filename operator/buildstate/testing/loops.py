@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-MOST_STEPS = 60_000
+MOST_STEPS = 30_000
 """Steps after which a world goes round in circles."""
 
 
