@@ -14,6 +14,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from tests.neighbours_of_worlds import DONE, Others, around, surroundings, waits
 from tests.stores_of_worlds import KeptStore
 from tests.strategies import states
 from tests.worlds import NAME, NAMESPACE, NOW, UID, a_report, an_artifact, some_work
@@ -46,6 +47,7 @@ from buildstate.domain.specs import (
     BuildSpec,
     CheckpointPolicy,
     DeletionPolicy,
+    Dependency,
     MemoryGrowth,
     OnExhausted,
     PhasesWork,
@@ -151,6 +153,7 @@ class World:
         self.is_finalized = False
         self.done: set[tuple[int, BuildPhase]] = set()
         self.asked: dict[str, int] = {}
+        self.others: Others = {}
 
     def observed(self) -> Observed:
         """The picture that the plan decides upon; a refusal counts only for the Pod it was for."""
@@ -169,6 +172,7 @@ class World:
             trouble=self.store.saving,
             is_outside=True,
             is_finalized=self.is_finalized,
+            others=around(self.others, self.spec, self.state),
             volumes=tuple(HeldVolume(name=name, uid="c", size="1Gi") for name in self.claims),
         )
         due = restores.wanted(Moment(observed=seen, now=self.now))
@@ -381,6 +385,7 @@ class Builds(RuleBasedStateMachine):
         phases=phases_works,
         workspace=workspaces,
         declared=products,
+        depended_on=waits,
         recovery=policies,
         checkpoints=keeping,
         resources=reallocations,
@@ -394,6 +399,7 @@ class Builds(RuleBasedStateMachine):
         phases: PhasesWork,
         workspace: Workspace | None,
         declared: tuple[Artifact, ...],
+        depended_on: tuple[Dependency, ...],
         recovery: RecoveryPolicy,
         checkpoints: CheckpointPolicy | None,
         resources: ResourcePolicy,
@@ -408,6 +414,7 @@ class Builds(RuleBasedStateMachine):
                 phases=phases,
                 workspace=workspace,
                 artifacts=declared,
+                dependencies=depended_on,
                 recovery=recovery,
                 checkpoints=checkpoints,
                 resources=resources,
@@ -520,6 +527,10 @@ class Builds(RuleBasedStateMachine):
         store = self.world.store
         store.broken.add(data.draw(st.sampled_from(sorted(store.stored))))
 
+    @rule(others=surroundings)
+    def other_builds_change(self, others: Others) -> None:
+        self.world.others = others
+
     # People.
 
     @rule(data=st.data())
@@ -534,6 +545,7 @@ class Builds(RuleBasedStateMachine):
         }
         if current in (BuildPhase.INIT, BuildPhase.ERROR):
             changes |= {"phases": phases_works, "workspace": workspaces, "artifacts": products}
+            changes["dependencies"] = waits
         name = data.draw(st.sampled_from(sorted(changes)))
         self.world.change(**{name: data.draw(changes[name])})
 
@@ -628,7 +640,7 @@ class Builds(RuleBasedStateMachine):
         if not hasattr(self, "world"):
             return
         world = self.world
-        world.refusing = None
+        world.refusing, world.others = None, DONE
         world.store.is_writable = world.store.is_readable = True
         world.settle()
         # Nobody tells that a store is there again: it is tried when its time has come.
