@@ -24,6 +24,7 @@ from tests.contract.operators import (
     wait_until,
 )
 from tests.contract.test_artifacts import DIGEST, GOOD, OTHER, ended, told
+from tests.contract.test_lines import set_quota
 
 pytestmark = pytest.mark.contract
 
@@ -346,3 +347,28 @@ async def test_a_digest_goes_with_an_artifact(api: Api) -> None:
     answer = await api.create("app", {"dependencies": [{"name": "lib", "sha256": DIGEST}]})
     assert 422 == answer.code
     assert "sha256 goes with artifact" in answer.message
+
+
+async def test_who_waits_for_another_leaves_the_quota_to_it(api: Api, operators: Operators) -> None:
+    await set_quota(api, pods="1")
+    await operators.begin()
+    # The first one is promised the only Pod for its SETUP, and would keep it until its end.
+    await api.create("app", {"phases": {"setup": WORK, **BUILD_WORK}, **on("lib")})
+    async with kubelet(api):
+        await wait_for_reason(api, "app", "DependencyMissing")
+        await api.create("lib", {"phases": BUILD_WORK})
+        ends = [await wait_for(api, name, "COMPLETE") for name in ("lib", "app")]
+    for build in ends:
+        assert_sound(build, FORWARD)
+
+
+async def test_two_that_wait_for_each_other_say_so_when_the_quota_has_no_room(
+    api: Api, operators: Operators
+) -> None:
+    await set_quota(api, pods="1")
+    await operators.begin()
+    for name, other in (("egg", "hen"), ("hen", "egg")):
+        await api.create(name, {"phases": {"setup": WORK, **BUILD_WORK}, **on(other)})
+    async with kubelet(api):
+        for name in ("egg", "hen"):
+            assert "DependencyCycle" == (await wait_for_failure(api, name))[0]

@@ -15,9 +15,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from tests.neighbours_of_worlds import DONE, Others, around, surroundings, waits
+from tests.specs_of_worlds import (
+    GOOD,
+    keeping,
+    phases_works,
+    policies,
+    products,
+    reallocations,
+    reports,
+    workspaces,
+)
 from tests.stores_of_worlds import KeptStore
 from tests.strategies import states
-from tests.worlds import NAME, NAMESPACE, NOW, UID, a_report, an_artifact, some_work
+from tests.worlds import NAME, NAMESPACE, NOW, UID, a_report, some_work
 
 from buildstate.api import convert
 from buildstate.domain import artifacts, attempts, growths, names, restores
@@ -36,7 +46,6 @@ from buildstate.domain.allocations import RIPE_AFTER
 from buildstate.domain.captures import CONDITION
 from buildstate.domain.disruptions import MAX_DISRUPTIONS
 from buildstate.domain.errors import ErrorCategory
-from buildstate.domain.findings import Finding, Found, Lack
 from buildstate.domain.observed import ENDED, Moment, Observed, PodPhase, PodView, Refusal, Resize
 from buildstate.domain.phases import BuildPhase, BuildStatus
 from buildstate.domain.plan import Plan, plan
@@ -46,18 +55,12 @@ from buildstate.domain.specs import (
     Artifact,
     BuildSpec,
     CheckpointPolicy,
-    DeletionPolicy,
     Dependency,
-    MemoryGrowth,
-    OnExhausted,
     PhasesWork,
     PhaseWork,
     RecoveryPolicy,
-    RecoveryStrategy,
-    ReleasePolicy,
     Request,
     ResourcePolicy,
-    WhenUnavailable,
     WorkResources,
     Workspace,
 )
@@ -82,54 +85,6 @@ ENDINGS = ("Error", "OOMKilled", "Evicted", "NodeLost", "DeadlineExceeded")
 NODES = ("n1", "n2", "n3", "n4", "n5", "n6", "n7")
 MAX_PASSES = 16
 """More passes than any world here needs to come to rest when nothing new happens."""
-
-works = st.builds(
-    some_work,
-    timeout_seconds=st.none() | st.integers(1, 120),
-    backoff_limit=st.integers(0, 2),
-    resources=st.sampled_from([WorkResources(), WorkResources(limits={"memory": "64Mi"})]),
-)
-some = st.none() | works
-phases_works = st.builds(PhasesWork, setup=works, build=some, test=some, cleanup=some)
-workspaces = st.sampled_from(
-    [
-        None,
-        Workspace(claim_name="theirs"),
-        *(Workspace(size="1Gi", release=policy) for policy in ReleasePolicy),
-    ]
-)
-policies = st.builds(
-    RecoveryPolicy,
-    strategy=st.sampled_from(sorted(RecoveryStrategy, reverse=True)),
-    limit=st.integers(0, 2),
-    backoff_seconds=st.integers(0, 20),
-    on_exhausted=st.sampled_from(OnExhausted),
-)
-products = st.sampled_from(
-    [(), (), (an_artifact("lib", BuildPhase.SETUP), an_artifact("app", sha256="ab" * 32))]
-)
-keeping = st.none() | st.builds(
-    CheckpointPolicy,
-    on_transition=st.booleans(),
-    interval_seconds=st.sampled_from([None, 10, 60]),
-    keep=st.integers(1, 3),
-    full_every=st.integers(1, 4),
-    when_unavailable=st.sampled_from(WhenUnavailable),
-    deletion_policy=st.sampled_from(DeletionPolicy),
-)
-
-
-reallocations = st.builds(
-    ResourcePolicy,
-    memory_growth=st.builds(MemoryGrowth, maximum=st.sampled_from([None, "64Mi", "100Mi", "1Gi"])),
-    schedule_timeout_seconds=st.integers(1, 60),
-)
-GOOD = Found(7, "ab" * 32)
-SOME: tuple[Finding, ...] = (GOOD, Found(0, "cd" * 32), Lack.ABSENT)
-findings_at_random = st.sampled_from(SOME)
-reports = st.just("hello") | st.lists(findings_at_random, max_size=2).map(
-    lambda found: a_report(*found)
-)
 
 
 class World:

@@ -2,13 +2,14 @@ import os
 
 import pytest
 from tests.doubles import RecordingKube, StoppedClock, Told
-from tests.worlds import NAME, NAMESPACE, UID, a_build
+from tests.worlds import NAME, NAMESPACE, NOW, UID, a_build
 
 from buildstate.domain.captures import Capture
 from buildstate.domain.checkpoints import CheckpointTrigger
 from buildstate.domain.errors import Transient
 from buildstate.domain.phases import BuildPhase
-from buildstate.domain.plan import Plan
+from buildstate.domain.plan import Plan, plan
+from buildstate.engine import snapshots
 from buildstate.engine.allocations import ResourceStateManager
 from buildstate.engine.caches import Cache
 from buildstate.engine.recoveries import RecoveryHandler
@@ -72,3 +73,13 @@ async def test_what_cannot_be_stored_is_logged_once_and_looked_for_by_the_sweep(
     trouble = handling.handler.informed(world.observed()).trouble
     assert trouble is not None
     assert "PersistenceError" == trouble.reason
+
+
+def test_a_checkpoint_holds_what_the_build_had_waited_for() -> None:
+    base = a_build().depending_on("lib").in_phase(BuildPhase.SETUP).beside("lib")
+    state = plan(base.observed(), NOW).state
+    assert state is not None
+    found = snapshots.content(base.observed(), base.document(7), state, {})["dependencies"]
+    assert {"lib": ("uid-of-lib", False)} == {
+        name: (one["uid"], one["satisfied"]) for name, one in found.items()
+    }

@@ -20,8 +20,7 @@ def content(
 ) -> Document:
     """Give what a checkpoint of `state` holds; `claims` are the uids of its volumes by name."""
     document = convert.stored_form(state)
-    apart = ("checkpoints", "dependencies", "digest")
-    kept = {name: part for name, part in document.items() if name not in apart}
+    kept = {name: part for name, part in document.items() if name not in ("checkpoints", "digest")}
     return {
         "build": _identity(observed.namespace, observed.name, source),
         "spec": source["spec"],
