@@ -16,7 +16,7 @@ from typing import Any
 
 from buildstate.api import convert
 from buildstate.domain import names
-from buildstate.domain.allocations import track
+from buildstate.domain.allocations import counted
 from buildstate.domain.captures import CONDITION
 from buildstate.domain.checkpoints import CheckpointKind, CheckpointRef, CheckpointTrigger, name_of
 from buildstate.domain.conditions import summarise
@@ -278,7 +278,8 @@ class ABuild:
     def written(self, now: datetime = NOW) -> "ABuild":
         """Have its status written as the operator writes it."""
         moment = Moment(observed=self.observed(), now=now)
-        return replace(self, state=track(summarise(self.known, moment), moment))
+        state = summarise(self.known, moment)
+        return replace(self, state=replace(state, resources=counted(state, moment)))
 
     # What its world holds.
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.worlds import CLAIM, NOW, ABuild, a_build, a_pod, after
 
-from buildstate.domain.allocations import held_by, track
+from buildstate.domain.allocations import counted, held_by
 from buildstate.domain.errors import ErrorCategory
 from buildstate.domain.observed import Obstruction, PodPhase, PodView
 from buildstate.domain.phases import BuildPhase
@@ -53,7 +53,7 @@ def total(pods: list[PodView], resource: str) -> Fraction:
 def test_what_is_allocated_is_the_sum_of_what_exists(pods: list[PodView], size: str | None) -> None:
     world = replace(WORKING.with_workspace(), pods=tuple(pods)).in_phase(BUILD)
     world = world.with_volume(size=size) if size else world
-    resources = track(world.known, world.moment()).resources
+    resources = counted(world.known, world.moment())
 
     live = [pod for pod in pods if pod.is_live]
     names = {name for pod in live for name in pod.requests}
@@ -77,21 +77,21 @@ def test_the_intent_of_a_pod_is_asked_for_before_it_is_there() -> None:
 
 def test_a_workspace_of_its_own_is_asked_for_as_long_as_there_is_one() -> None:
     world = a_build().with_work(SETUP).with_workspace(size="2Gi").in_phase(SETUP)
-    assert {"pods": "1", "storage": "2Gi"} == track(world.known, world.moment()).resources.asked
+    assert {"pods": "1", "storage": "2Gi"} == counted(world.known, world.moment()).asked
     ended = world.written().with_pod(SUCCEEDED)
     assert {"storage": "2Gi"} == written(ended).resources.asked
 
 
 def test_a_claim_of_somebody_else_is_named_and_not_counted() -> None:
     world = a_build().with_work().with_workspace(claim_name="theirs").in_phase(BUILD)
-    resources = track(world.known, world.with_volume("theirs").moment()).resources
+    resources = counted(world.known, world.with_volume("theirs").moment())
     assert ({}, "theirs") == (resources.allocated, resources.volumes[0].name)
 
 
 def test_what_nothing_can_be_counted_with_is_left_out() -> None:
     odd = WorkResources(requests={"cpu": "1e999"})
     world = a_build().with_work(resources=odd).in_phase(BUILD)
-    assert {"pods": "1"} == track(world.known, world.moment()).resources.asked
+    assert {"pods": "1"} == counted(world.known, world.moment()).asked
 
 
 def test_a_pod_costs_no_write_before_it_has_lived_for_some_time() -> None:
@@ -188,4 +188,4 @@ def test_what_an_altered_state_says_to_hold_is_not_believed() -> None:
 @pytest.mark.parametrize("result", [WorkResult.FAILED, WorkResult.SUCCEEDED])
 def test_nothing_is_asked_for_between_attempts(result: WorkResult) -> None:
     world = WORKING.suspended().attempted(1, result)
-    assert {} == track(world.known, world.moment()).resources.asked
+    assert {} == counted(world.known, world.moment()).asked

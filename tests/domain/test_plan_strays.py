@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 
-from tests.worlds import NOW, a_build
+from tests.worlds import NAME, NOW, UID, a_build, a_pod
 
+from buildstate.domain import names
 from buildstate.domain.actions import CreatePod, DeletePod
 from buildstate.domain.observed import PodPhase
 from buildstate.domain.phases import BuildPhase
 from buildstate.domain.plan import plan
+from buildstate.domain.specs import Action
 
 RUNNING = PodPhase.RUNNING
 ERROR = BuildPhase.ERROR
@@ -42,3 +44,10 @@ def test_exactly_the_stray_pod_is_stopped() -> None:
     world = WORKING.with_pod().with_stray(uid="that-one")
     expected = DeletePod("demo-build-of-before", "that-one", is_leftover=True)
     assert (expected,) == plan(world.observed(), NOW).needs
+
+
+def test_a_pod_that_looked_at_artifacts_and_is_not_needed_any_more_is_not_left_over() -> None:
+    world = a_build().requesting(Action.VERIFY).in_phase(BuildPhase.COMPLETE)
+    verifier = a_pod(names.verifier_name(NAME, UID, "r1"))
+    world = replace(world.answered(Action.VERIFY), pods=(verifier,))
+    assert (DeletePod(verifier.name, verifier.uid),) == plan(world.observed(), NOW).needs

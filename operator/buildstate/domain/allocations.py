@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from fractions import Fraction
+from typing import NamedTuple
 
 from buildstate.domain import growths
 from buildstate.domain.observed import Moment, Observed, PodView
@@ -21,13 +22,27 @@ RIPE_AFTER = timedelta(seconds=5)
 Amount = Mapping[str, Fraction]
 
 
-def track(state: BuildState, moment: Moment) -> BuildState:
-    """Give `state` with what the build asks for and holds at this moment."""
+class Held(NamedTuple):
+    """What a build holds, as it is written down."""
+
+    allocated: Mapping[str, str]
+    pods: tuple[HeldPod, ...]
+    volumes: tuple[HeldVolume, ...]
+
+
+def counted(state: BuildState, moment: Moment) -> ResourceState:
+    """Give what the build asks for, holds and gave back at this moment."""
     known, observed = state.resources, moment.observed
     held = _measured(state, moment, observed.live_pods)
-    fresh = replace(held, asked=texts(asked(state, moment)))
     gone = texts(_given_back(known, held, observed))
-    return replace(state, resources=replace(fresh, released=gone or known.released))
+    return replace(
+        known,
+        asked=texts(asked(state, moment)),
+        allocated=held.allocated,
+        released=gone or known.released,
+        pods=held.pods,
+        volumes=held.volumes,
+    )
 
 
 def is_behind(state: BuildState, moment: Moment) -> bool:
@@ -36,8 +51,7 @@ def is_behind(state: BuildState, moment: Moment) -> bool:
     ripe = [pod for pod in live if _is_known(pod, known) or pod.created + RIPE_AFTER <= moment.now]
     if not ripe and not known.pods:
         return False
-    held = _measured(state, moment, ripe)
-    return held != replace(known, asked=held.asked, released=held.released)
+    return _measured(state, moment, ripe) != (known.allocated, known.pods, known.volumes)
 
 
 def due_times(state: BuildState, moment: Moment) -> tuple[datetime, ...]:
@@ -72,17 +86,13 @@ def claim_of(state: BuildState, spec: BuildSpec) -> str | None:
 _ONE_POD: Amount = {"pods": Fraction(1)}
 
 
-def _measured(state: BuildState, moment: Moment, pods: Iterable[PodView]) -> ResourceState:
-    known, live = state.resources, sorted(pods, key=lambda pod: (pod.created, pod.name))
+def _measured(state: BuildState, moment: Moment, pods: Iterable[PodView]) -> Held:
+    live = sorted(pods, key=lambda pod: (pod.created, pod.name))
     volumes = _volumes(state, moment)
     # A claim of somebody else is not the build's to hold.
     own = [volume.size for volume in volumes if volume.name == state.workspace_claim]
-    return replace(
-        known,
-        allocated=texts(held_by(live, own)),
-        pods=tuple(HeldPod(name=pod.name, uid=pod.uid) for pod in live[:MAX_HELD]),
-        volumes=volumes,
-    )
+    named = tuple(HeldPod(name=pod.name, uid=pod.uid) for pod in live[:MAX_HELD])
+    return Held(texts(held_by(live, own)), named, volumes)
 
 
 def _volumes(state: BuildState, moment: Moment) -> tuple[HeldVolume, ...]:
@@ -97,7 +107,7 @@ def _is_known(pod: PodView, known: ResourceState) -> bool:
     return any(pod.uid == held.uid for held in known.pods)
 
 
-def _given_back(known: ResourceState, held: ResourceState, observed: Observed) -> Amount:
+def _given_back(known: ResourceState, held: Held, observed: Observed) -> Amount:
     """What is held no more; of a Pod that ended too soon to be written down, what it held."""
     before, now = _known(known.allocated), _known(held.allocated)
     less = {name: value - now.get(name, 0) for name, value in before.items()}

@@ -84,7 +84,7 @@ def plan(observed: Observed, now: datetime) -> Plan:
     decided = summarise(stepped, moment, is_stored=bool(due))
     is_news = bool(due) or decided != observed.state or allocations.is_behind(decided, moment)
     if is_news:
-        decided = replace(allocations.track(decided, moment), timestamp=now)
+        decided = replace(decided, resources=allocations.counted(decided, moment), timestamp=now)
     return Plan(
         state=decided if is_news else None,
         releases=_releases(before, decided, moment),
@@ -304,7 +304,8 @@ def _is_leftover(pod: PodView, state: BuildState, observed: Observed) -> bool:
     """Say whether something may run that neither the present attempt nor the failure speaks of."""
     known = observed.pod_name(observed.state) if observed.state else ""
     failed = state.failure.pod if state.failure else ""
-    return pod.is_live and pod.name not in (known, failed)
+    verifier = verifications.pod_name(observed)
+    return pod.is_live and pod.name not in (known, failed, verifier)
 
 
 def _claims(state: BuildState, observed: Observed) -> tuple[Act, ...]:

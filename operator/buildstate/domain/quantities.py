@@ -56,14 +56,21 @@ def _whole(value: Fraction, suffixes: Mapping[str, Fraction]) -> str:
 
 def added(*amounts: Mapping[str, Fraction]) -> dict[str, Fraction]:
     """Give the sum of amounts by resource."""
-    names = {name: None for amount in amounts for name in amount}
-    return {name: sum((one.get(name, _NONE) for one in amounts), _NONE) for name in names}
+    total: dict[str, Fraction] = {}
+    for amount in amounts:
+        for name, value in amount.items():
+            # Most sums have one part: adding to nothing would cost as much as all the rest.
+            total[name] = total[name] + value if name in total else value
+    return total
 
 
 def highest(*amounts: Mapping[str, Fraction]) -> dict[str, Fraction]:
     """Give the largest of each resource."""
-    names = {name: None for amount in amounts for name in amount}
-    return {name: max(one.get(name, _NONE) for one in amounts) for name in names}
+    most: dict[str, Fraction] = {}
+    for amount in amounts:
+        for name, value in amount.items():
+            most[name] = max(most[name], value) if name in most else value
+    return most
 
 
 def parsed(quantities: Mapping[str, str]) -> dict[str, Fraction]:

@@ -69,11 +69,17 @@ def limit(state: BuildState, moment: Moment) -> datetime | None:
     return _patience(pod, moment) if pod is not None else None
 
 
-def _pod_name(state: BuildState, observed: Observed) -> str | None:
+def pod_name(observed: Observed) -> str | None:
+    """Name the Pod of the latest request to look, answered or not; None where there is none."""
     request = observed.spec.request
-    if request is None or request.action is not Action.VERIFY or _is_answered(state, request):
+    if request is None or request.action is not Action.VERIFY:
         return None
     return names.verifier_name(observed.name, observed.uid, request.id)
+
+
+def _pod_name(state: BuildState, observed: Observed) -> str | None:
+    request = observed.spec.request
+    return None if request is None or _is_answered(state, request) else pod_name(observed)
 
 
 def _is_answered(state: BuildState, request: Request) -> bool:
