@@ -169,3 +169,19 @@ def test_what_was_found_is_what_the_build_waits_for() -> None:
     situation = assess(world.known, moment)
     assert ("Waiting", "ClaimLost") == (situation.status, situation.reason)
     assert situation.message.endswith("cannot start in Pod " + world.pods[0].name + ": it is gone")
+
+
+def test_who_waited_for_a_volume_for_too_long_fails_for_that() -> None:
+    world = OWN.with_pod(PENDING, message="0/1 nodes are available", **UNSCHEDULABLE)
+    found = Obstruction(reason="StorageClassMissing", message="nope is not there")
+    for seconds in (0, 600):
+        observed = replace(world.observed(), obstruction=found)
+        world = replace(world, state=plan(observed, after(seconds)).state or world.state)
+    failure = world.known.failure
+    assert failure is not None
+    assert ("ResourceAllocationFailure", "StorageClassMissing") == (
+        failure.category,
+        failure.reason,
+    )
+    assert failure.message.startswith("nope is not there; ")
+    assert failure.message.endswith("0/1 nodes are available")

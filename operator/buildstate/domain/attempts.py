@@ -111,11 +111,14 @@ def _retry(record: PhaseRecord) -> Retry:
 
 
 def _failure(state: BuildState, outcome: Outcome, work: PhaseWork, moment: Moment) -> Failure:
+    # Why no node took it is known better by who looked at its volume.
+    why = moment.observed.obstruction if outcome.reason == UNSCHEDULABLE else None
+    words = _words(state, outcome, work)
     return Failure(
         category=outcome.category,
         phase=state.phase,
-        reason=outcome.reason,
-        message=_words(state, outcome, work)[:MAX_TEXT],
+        reason=why.reason if why else outcome.reason,
+        message=(f"{why.message}; {words}" if why else words)[:MAX_TEXT],
         attempt=state.attempt,
         pod=moment.observed.pod_name(state),
         exit_code=outcome.exit_code,
