@@ -194,6 +194,32 @@ DEPENDING = Story(
     ),
     ends={"first": "COMPLETE", "second": "COMPLETE"},
 )
+MENDED = Story(
+    name="mended",
+    deeds=(
+        made(
+            "second",
+            {
+                "phases": {"test": WORK},
+                "dependencies": [{"name": "first"}],
+                "recovery": {"strategy": "Restart", "backoffSeconds": 1},
+            },
+        ),
+        made("first", {"phases": {"build": WORK}}),
+        asked("first", in_phase("second", "ERROR"), request=_request("Restart")),
+    ),
+    script={"BUILD": (FAILED,)},
+    ends={"first": "COMPLETE", "second": "COMPLETE"},
+)
+CIRCULAR = Story(
+    name="circular",
+    # Before SETUP, or it would hang on who comes first how far each of them comes.
+    deeds=tuple(
+        made(name, {"dependencies": [{"name": other, "before": "SETUP"}]})
+        for name, other in (("one", "three"), ("two", "one"), ("three", "two"))
+    ),
+    ends=dict.fromkeys(("one", "two", "three"), "ERROR"),
+)
 CROWD = Story(
     name="crowd",
     deeds=tuple(made(f"build-{number}", {"phases": FOUR}) for number in range(5)),
@@ -219,6 +245,8 @@ ALL = (
     LEAVING,
     QUEUING,
     DEPENDING,
+    MENDED,
+    CIRCULAR,
     CROWD,
 )
 TALES = {story.name: story for story in ALL}
