@@ -27,6 +27,7 @@ from buildstate.domain.observed import (
     Damaged,
     Held,
     Moment,
+    Objects,
     Observed,
     PodPhase,
     PodView,
@@ -104,6 +105,7 @@ class ABuild:
     is_outside: bool = False
     trouble: Trouble | None = None
     recoverable: Recoverable | None = None
+    objects: Objects | None = None
     origin: str = ""
     volumes: tuple[HeldVolume, ...] = ()
     others: Mapping[str, Neighbour] = field(default_factory=dict)
@@ -373,6 +375,7 @@ class ABuild:
             is_outside=self.is_outside,
             trouble=self.trouble,
             recoverable=self.recoverable,
+            objects=self.objects,
             origin=self.origin,
             others=self.others,
             violations=self.violations,

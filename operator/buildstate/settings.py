@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from buildstate.domain import budgets
-from buildstate.kube.reporters import DEFAULT_IMAGE
+from buildstate.kube.reporters import DEFAULT_IMAGE, Image
 
 PREFIX = "BUILDSTATE_"
 
@@ -58,6 +58,11 @@ class Settings(BaseModel):
     quota: Annotated[Mapping[str, str] | None, BeforeValidator(_size)] = None
     """Size of the ResourceQuota of namespaces that are labelled for one, as JSON, where they name
     none themselves; without it none is kept."""
+
+    @property
+    def reporter(self) -> Image:
+        """The image of the containers that measure artifacts, and when it is pulled."""
+        return Image(self.reporter_image, self.reporter_pull_policy)
 
 
 class BadSettings(Exception):

@@ -20,6 +20,7 @@ from buildstate.engine.caches import Cache
 from buildstate.engine.inboxes import Inbox
 from buildstate.engine.ledgers import Ledgers
 from buildstate.engine.managers import StateManager, TransitionManager
+from buildstate.engine.objects import ObjectMeasurer, ReadObject, no_objects
 from buildstate.engine.observe import Observer
 from buildstate.engine.outboxes import EventOutbox
 from buildstate.engine.queues import WorkQueue
@@ -35,7 +36,6 @@ from buildstate.handlers.lifecycle import Prime
 from buildstate.kube.client import KubeClient
 from buildstate.kube.connections import Connection, connect
 from buildstate.kube.ports import Clock, KeepingKube, Key, Resource
-from buildstate.kube.reporters import Image
 from buildstate.kube.traces import Request, tracing
 from buildstate.kube.watches import Positions, Watch
 from buildstate.kube.wires import Wire
@@ -43,6 +43,7 @@ from buildstate.settings import Settings
 from buildstate.stores.breakers import spared
 from buildstate.stores.ciphers import Entropy
 from buildstate.stores.decorators import Operation
+from buildstate.stores.objects import Objects
 from buildstate.stores.openings import config_of
 from buildstate.stores.registries import Registry, open_stores
 from buildstate.telemetry.health import WatchHealth
@@ -72,6 +73,7 @@ class Surroundings:
     chance: Callable[[], float]
     open_stores: Callable[[KeepingKube, Callable[[Operation], None]], Registry]
     watch_builds: Callable[[Inbox, Prime], Coroutine[Any, Any, None]]
+    read_object: ReadObject = no_objects
 
 
 class Telemetry:
@@ -145,6 +147,7 @@ def real(settings: Settings, connection: Connection) -> Surroundings:
         watch_builds=lambda inbox, prime: lifecycle.operate(
             connection, inbox, prime, settings.namespaces
         ),
+        read_object=Objects(config_of(settings.stores)).measure,
     )
 
 
@@ -161,7 +164,8 @@ def assemble(surroundings: Surroundings, telemetry: Telemetry) -> Operator:
     manager, archives = _managers(surroundings, kube, cache, vaults, metrics, outbox)
     metrics.resources.watch_lines(manager.ledgers.waiting)
     manager.ledgers.wake = queue.add
-    manager = replace(manager, told=mirrors.add)
+    measurer = ObjectMeasurer(surroundings.read_object, surroundings.clock, queue.add)
+    manager = replace(manager, told=mirrors.add, object_measurer=measurer)
     budgets = BudgetKeeper(
         kube,
         outbox,
@@ -224,7 +228,7 @@ def _managers(
         ledgers=Ledgers(observer.glance, cache.keys, clock, metrics.resources),
         clock=clock,
         told=lambda _key: None,
-        reporter_image=Image(settings.reporter_image, settings.reporter_pull_policy),
+        reporter_image=settings.reporter,
     )
     return manager, archives
 

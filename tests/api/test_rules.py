@@ -30,6 +30,7 @@ def test_every_rule_of_the_module_is_at_a_place() -> None:
         rules.CHECKPOINT_GOES_WITH_RESTORE,
         rules.DIGEST_GOES_WITH_ARTIFACT,
         rules.PATH_STAYS_INSIDE,
+        rules.PATH_OR_URI,
         rules.REQUEST_KEEPS_ITS_MEANING,
     }
     every = {thing for thing in vars(rules).values() if isinstance(thing, Rule)}

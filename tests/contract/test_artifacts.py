@@ -1,6 +1,8 @@
 """Artifacts on a real API server: the laws of their declaration, and what is made of reports."""
 
 import asyncio
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,12 +14,14 @@ from tests.contract.operators import (
     WORK,
     Operators,
     assert_sound,
+    condition_of,
     kill,
     name_of,
     phase_of,
     wait_for,
     wait_for_answer,
     wait_for_pods,
+    wait_until,
 )
 from tests.worlds import a_report
 
@@ -27,6 +31,7 @@ from clusters import Cluster
 pytestmark = pytest.mark.contract
 
 APP = {"name": "app", "phase": "BUILD", "path": "dist/app"}
+THING = {"name": "thing", "phase": "BUILD", "uri": "store://disk/dist/thing"}
 DIGEST, OTHER = "ab" * 32, "cd" * 32
 GOOD, ALTERED = Found(7, DIGEST), Found(7, OTHER)
 PHASES = {"build": WORK}
@@ -42,12 +47,14 @@ SHARED = {"workspace": {"claimName": "theirs"}}
         pytest.param({"path": "...//a..b/.."[:-3]}, id="dots that lead nowhere"),
         pytest.param({"path": "x" * 512}, id="a long path"),
         pytest.param({"sha256": DIGEST}, id="a digest"),
+        pytest.param({"path": None, "uri": "store://main/dist/app v1.tar"}, id="an object"),
     ],
 )
 async def test_what_may_be_declared(api: Api, change: dict[str, Any]) -> None:
     answer = await api.create("fine", {"phases": PHASES, "artifacts": [{**APP, **change}]})
     assert 201 == answer.code, answer.message
-    assert {**APP, **change} == answer.document["spec"]["artifacts"][0]
+    wanted = {key: value for key, value in {**APP, **change}.items() if value is not None}
+    assert wanted == answer.document["spec"]["artifacts"][0]
 
 
 @pytest.mark.parametrize(
@@ -61,7 +68,17 @@ async def test_what_may_be_declared(api: Api, change: dict[str, Any]) -> None:
         pytest.param([{**APP, "path": "a\x00b"}], "should match", id="a null"),
         pytest.param([{**APP, "path": ""}], "at least 1 chars", id="no path"),
         pytest.param([{**APP, "path": "x" * 513}], "may not be more than 512", id="too long"),
-        pytest.param([{**APP, "path": None}], "path: Required", id="without a path"),
+        pytest.param([{**APP, "path": None}], "name either a path", id="neither"),
+        pytest.param([{**APP, "uri": "store://main/a"}], "name either a path", id="both"),
+        pytest.param([{**THING, "uri": "s3://bucket/a"}], "should match", id="another scheme"),
+        pytest.param([{**THING, "uri": "store://main"}], "should match", id="no key"),
+        pytest.param([{**THING, "uri": "store://main/"}], "should match", id="an empty key"),
+        pytest.param(
+            [{**THING, "uri": "store://main/../a"}], "should match", id="a key that leads out"
+        ),
+        pytest.param([{**THING, "uri": "store://main/a/..b"}], "should match", id="a hidden name"),
+        pytest.param([{**THING, "uri": "store://main/a//b"}], "should match", id="an empty name"),
+        pytest.param([{**THING, "uri": "store://Main/a"}], "should match", id="a loud store"),
         pytest.param([{**APP, "phase": "INIT"}], "Unsupported value", id="of no work"),
         pytest.param([{**APP, "phase": "TEST"}], "a phase without work", id="of idle TEST"),
         pytest.param([{**APP, "sha256": "ab"}], "should match", id="a short digest"),
@@ -353,3 +370,56 @@ async def test_a_look_that_a_quota_has_no_room_for_is_refused_and_can_be_asked_f
 
     assert ("Refused", "QuotaExceeded") == (refused["outcome"], refused["reason"])
     assert "Done" == done["outcome"]
+
+
+# Objects in a store.
+
+
+async def test_an_object_is_measured_in_its_store_once_the_work_has_succeeded(
+    api: Api, operators: Operators, tmp_path: Path
+) -> None:
+    volume = tmp_path / "volume"
+    document = tmp_path / "stores.yaml"
+    stores = f"[{{name: disk, kind: Volume, path: {volume}}}]"
+    document.write_text(f"default: disk\nstores: {stores}")
+    await operators.begin(BUILDSTATE_STORES=str(document))
+    await declared(api, "stored", phases=PHASES, artifacts=[APP, THING])
+    await ended(api, "BUILD", report=told(GOOD))
+
+    waiting = await wait_until(api, "stored", lambda status: status.get("status") == "Waiting")
+    part = volume / "artifacts" / api.namespace / "dist"
+    part.mkdir(parents=True)
+    (part / "thing").write_bytes(b"hello")
+    build = await wait_for(api, "stored", "COMPLETE")
+
+    assert "NotFound" == condition_of(waiting, "Ready")["reason"]
+    app, thing = build["status"]["artifacts"]
+    assert ("dist/app", THING["uri"]) == (app["path"], thing["uri"])
+    assert (5, sha256(b"hello").hexdigest()) == (thing["size"], thing["sha256"])
+    assert [] == operators.tracebacks()
+
+
+async def test_an_object_that_is_not_there_fails_the_phase(
+    api: Api, operators: Operators, tmp_path: Path
+) -> None:
+    document = tmp_path / "stores.yaml"
+    document.write_text(f"default: disk\nstores: [{{name: disk, kind: Volume, path: {tmp_path}}}]")
+    await operators.begin(BUILDSTATE_STORES=str(document))
+    await declared(api, "unstored", phases=PHASES, artifacts=[THING])
+    await ended(api, "BUILD")
+
+    failure = (await wait_for(api, "unstored", "ERROR"))["status"]["failure"]
+
+    assert ("PhaseFailed", "ArtifactMissing") == (failure["category"], failure["reason"])
+    assert f"'{THING['uri']}' does not exist" in failure["message"]
+
+
+async def test_a_store_that_is_not_set_up_is_said_to_be(api: Api, operators: Operators) -> None:
+    await operators.begin()
+    await declared(api, "nowhere", phases=PHASES, artifacts=[THING])
+    await ended(api, "BUILD")
+
+    build = await wait_until(api, "nowhere", lambda status: status.get("status") == "Waiting")
+
+    assert "StoreUnknown" == condition_of(build, "Ready")["reason"]
+    assert "no store disk that holds objects" in condition_of(build, "Ready")["message"]

@@ -19,6 +19,10 @@ from buildstate.api import rules
 from buildstate.api.schema import INT_OR_STRING
 
 NAME = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
+OBJECT = (
+    r"^store://[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+    r"(/[^./\\\x00-\x1f][^/\\\x00-\x1f]*)+$"
+)
 MAX_COUNT = 2**53 - 1
 
 

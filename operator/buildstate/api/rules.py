@@ -282,7 +282,7 @@ CHECKPOINT_GOES_WITH_RESTORE = Rule(
 )
 PATH_STAYS_INSIDE = Rule(
     rule=(
-        "(!self.path.startsWith('/') || self.path.startsWith('/workspace/')) && "
+        "!has(self.path) || (!self.path.startsWith('/') || self.path.startsWith('/workspace/')) && "
         "!self.path.matches('(^|/)[.][.](/|$)')"
     ),
     message="path is one below /workspace, without '..' in it; for example dist/app.tar",
@@ -300,6 +300,10 @@ REQUEST_KEEPS_ITS_MEANING = Rule(
         "self.checkpoint == oldSelf.checkpoint : !has(oldSelf.checkpoint)))"
     ),
     message="another action or checkpoint is another request: give it a new spec.request.id",
+)
+PATH_OR_URI = Rule(
+    rule="has(self.path) != has(self.uri)",
+    message="name either a path, for a file in the workspace, or a uri, for an object in a store",
 )
 ONE_VOLUME = Rule(
     rule="has(self.size) != has(self.claimName)",

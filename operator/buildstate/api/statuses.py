@@ -77,14 +77,16 @@ class PhaseRecord(Model):
 
 
 class ArtifactRecord(Model):
-    """One file that a phase left behind, as it was when the phase ended."""
+    """One file or object that a phase left behind, as it was when the phase ended."""
 
     name: Annotated[str, Field(max_length=63)]
     """Name of the artifact."""
     phase: BuildPhase
     """Phase that left it behind."""
-    path: Annotated[str, Field(max_length=512)]
+    path: Annotated[str, Field(max_length=512)] | None = None
     """Path of the file below /workspace."""
+    uri: Annotated[str, Field(max_length=512)] | None = None
+    """URI of the object."""
     size: Count
     """Size in bytes."""
     sha256: Annotated[str, Field(max_length=64)]

@@ -11,6 +11,7 @@ from pydantic import ConfigDict, Field, WithJsonSchema
 from buildstate.api import rules
 from buildstate.api.fields import (
     NAME,
+    OBJECT,
     Argument,
     FreeMap,
     Model,
@@ -150,9 +151,13 @@ class PhasesWork(Model):
 
 
 class Artifact(Model):
-    """A file that a phase must have left in the workspace when its work has succeeded."""
+    """A file in the workspace or an object in a store that a phase must have left when its work has
+    succeeded.
+    """
 
-    model_config = ConfigDict(json_schema_extra=validated_by(rules.PATH_STAYS_INSIDE))
+    model_config = ConfigDict(
+        json_schema_extra=validated_by(rules.PATH_OR_URI, rules.PATH_STAYS_INSIDE)
+    )
 
     name: Annotated[str, Field(min_length=1, max_length=63, pattern=NAME)]
     """Name of the artifact, one of its own in the build."""
@@ -161,9 +166,12 @@ class Artifact(Model):
         WithJsonSchema({"type": "string", "enum": [one.value for one in WORK_PHASES]}),
     ]
     """Phase that leaves it behind; one that has work."""
-    path: Annotated[str, Field(min_length=1, max_length=512, pattern=r"^[^\x00]+$")]
+    path: Annotated[str, Field(min_length=1, max_length=512, pattern=r"^[^\x00]+$")] | None = None
     """Path of the file below /workspace, written with or without that. A link is followed as long
     as it leads to a file in the workspace."""
+    uri: Annotated[str, Field(max_length=512, pattern=OBJECT)] | None = None
+    """Object in a store that the platform team has set up: store://NAME/KEY. The key is looked for
+    below artifacts/, in the part of this namespace."""
     sha256: Annotated[str, Field(max_length=64, pattern=r"^[0-9a-f]{64}$")] | None = None
     """SHA-256 that the file must have, in hexadecimal. Without it any content is fine."""
 
@@ -298,8 +306,8 @@ class BuildSpec(Model):
             },
         ),
     ] = ()
-    """Files that the phases must leave behind. They are measured when the work of their phase has
-    succeeded, and again before each later phase where the build has a workspace."""
+    """What the phases must leave behind. It is measured when the work of the phase has succeeded;
+    files are looked at again before each later phase where the build has a workspace."""
     checkpoints: CheckpointPolicy | None = None
     """When checkpoints are taken and where they are stored; none by themselves without it."""
     recovery: RecoveryPolicy = RecoveryPolicy()

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from buildstate.domain import findings
-from buildstate.domain.findings import Finding, Found, Lack
+from buildstate.domain.findings import Finding, Lack
 from buildstate.domain.observed import Moment, PodView
 from buildstate.domain.outcomes import Outcome
 from buildstate.domain.phases import WORK_PHASES, BuildPhase
@@ -18,7 +18,8 @@ ROOT = "/workspace"
 class Wish:
     """One file that must be at a path below the workspace, and the digest that it must have.
 
-    `origin` says who knows the digest, for whoever reads that it is another one.
+    `origin` says who knows the digest, for whoever reads that it is another one. Of an object
+    the path is its URI.
     """
 
     name: str
@@ -26,6 +27,12 @@ class Wish:
     path: str
     sha256: str | None
     origin: str
+    is_object: bool = False
+
+    @property
+    def place(self) -> str:
+        """Where it must be, for people."""
+        return repr(self.path if self.is_object else f"{ROOT}/{self.path}")
 
 
 def declared(spec: BuildSpec, phase: BuildPhase) -> tuple[Wish, ...]:
@@ -33,7 +40,16 @@ def declared(spec: BuildSpec, phase: BuildPhase) -> tuple[Wish, ...]:
     return tuple(
         Wish(one.name, phase, below_root(one.path), one.sha256, "was declared")
         for one in spec.artifacts
-        if one.phase is phase
+        if one.phase is phase and one.path is not None
+    )
+
+
+def objects(spec: BuildSpec, phase: BuildPhase) -> tuple[Wish, ...]:
+    """Give the objects that must be in a store once the work of `phase` has succeeded."""
+    return tuple(
+        Wish(one.name, phase, one.uri, one.sha256, "was declared", is_object=True)
+        for one in spec.artifacts
+        if one.phase is phase and one.uri is not None
     )
 
 
@@ -54,7 +70,7 @@ def recorded(state: BuildState) -> tuple[Wish, ...]:
 
 def _as_recorded(records: Iterable[ArtifactRecord]) -> tuple[Wish, ...]:
     # A file that a later phase has left anew is held to the later one.
-    latest = {below_root(record.path): record for record in records}
+    latest = {below_root(record.path): record for record in records if record.path is not None}
     return tuple(
         Wish(record.name, record.phase, path, record.sha256, "was recorded")
         for path, record in latest.items()
@@ -76,7 +92,7 @@ def hold(outcome: Outcome, pod: PodView, state: BuildState, moment: Moment) -> O
     spec = moment.spec
     wishes = declared(spec, state.phase)
     if outcome.succeeded:
-        return _measured(outcome, pod, wishes, moment) if wishes else outcome
+        return _measured(outcome, pod, state, moment) if spec.artifacts else outcome
     if outcome.is_disruption:
         return outcome
     said = ((pod.verification, earlier(spec, state)), (pod.report, wishes))
@@ -84,23 +100,30 @@ def hold(outcome: Outcome, pod: PodView, state: BuildState, moment: Moment) -> O
     return next((refusal for refusal in refusals if refusal is not None), outcome)
 
 
-def _measured(outcome: Outcome, pod: PodView, wishes: tuple[Wish, ...], moment: Moment) -> Outcome:
-    found = findings.parse(pod.report, len(wishes))
-    if found is None:
+def _measured(outcome: Outcome, pod: PodView, state: BuildState, moment: Moment) -> Outcome:
+    files, things = declared(moment.spec, state.phase), objects(moment.spec, state.phase)
+    reported = findings.parse(pod.report, len(files)) if files else ()
+    if reported is None:
         return _unreported(pod.report)
-    records = tuple(
-        ArtifactRecord(
-            name=wish.name,
-            phase=wish.phase,
-            path=wish.path,
-            size=one.size,
-            sha256=one.sha256,
-            time=moment.now,
-        )
-        for wish, one in zip(wishes, found, strict=True)
-        if isinstance(one, Found)
+    given = moment.observed.objects
+    found = (*reported, *(given.found if given and things else ()))
+    wishes = (*files, *things)
+    records = (_record(wish, one, moment) for wish, one in zip(wishes, found, strict=True))
+    return _refusal(found, wishes) or replace(outcome, artifacts=tuple(filter(None, records)))
+
+
+def _record(wish: Wish, found: Finding, moment: Moment) -> ArtifactRecord | None:
+    if isinstance(found, Lack):
+        return None
+    return ArtifactRecord(
+        name=wish.name,
+        phase=wish.phase,
+        path=None if wish.is_object else wish.path,
+        uri=wish.path if wish.is_object else None,
+        size=found.size,
+        sha256=found.sha256,
+        time=moment.now,
     )
-    return _refusal(found, wishes) or replace(outcome, artifacts=records)
 
 
 def compare(report: str, wishes: tuple[Wish, ...]) -> Outcome | None:
@@ -129,12 +152,11 @@ def _refusal(found: tuple[Finding, ...] | None, wishes: tuple[Wish, ...]) -> Out
 
 def _fault(found: Finding, wish: Wish) -> Outcome | None:
     what = f"artifact {wish.name} of {wish.phase}"
-    place = repr(f"{ROOT}/{wish.path}")
     if isinstance(found, Lack):
         return Outcome(
             succeeded=False,
             reason="ArtifactMissing",
-            message=f"{what} is missing: {place} {found.words}",
+            message=f"{what} is missing: {wish.place} {found.words}",
         )
     if wish.sha256 in (None, found.sha256):
         return None
@@ -142,7 +164,7 @@ def _fault(found: Finding, wish: Wish) -> Outcome | None:
         succeeded=False,
         reason="ArtifactMismatch",
         message=(
-            f"{what} is another one: {place} has sha256 {found.sha256}, "
+            f"{what} is another one: {wish.place} has sha256 {found.sha256}, "
             f"and {wish.sha256} {wish.origin}"
         ),
     )

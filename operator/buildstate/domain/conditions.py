@@ -222,6 +222,10 @@ def _running(state: BuildState, moment: Moment) -> Situation:
     hindered = _hindered(pod, which, observed.obstruction) if pod else None
     if hindered is not None:
         return hindered
+    given = observed.objects
+    if given is not None and given.trouble is not None:
+        text = f"{which} has succeeded; its artifacts wait for the store: {given.trouble.message}"
+        return Situation(BuildStatus.WAITING, given.trouble.reason, text)
     lack = resizes.trouble(state, observed)
     if lack is not None:
         text = f"{which} goes on {where} with the resources that it has: {lack[1]}"

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from buildstate.domain import names
 from buildstate.domain.checkpoints import CheckpointRef
+from buildstate.domain.findings import Finding
 from buildstate.domain.lines import Allotment
 from buildstate.domain.neighbours import Neighbour
 from buildstate.domain.phases import BuildPhase
@@ -131,6 +132,17 @@ class Trouble:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Objects:
+    """What was found of the objects that the present phase must leave, in the order of the spec.
+
+    With `trouble` a store could not be read, and nothing is known yet.
+    """
+
+    found: tuple[Finding, ...] = ()
+    trouble: Trouble | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
     """What a verified checkpoint holds: the state, and the intent of that time.
 
@@ -173,11 +185,11 @@ class Observed:
 
     `violations` are what validation found in the stored state; `state` is None before the first
     status write. `departed` is the Pod that was last seen to go, as it was then. `trouble` is that
-    of storing checkpoints. `recoverable` is None unless a restore was due. `is_outside` says that
-    the build's store outlives its objects. `origin` is the uid of the lost build that this one is
-    made from again. `queue_labels` are those that put its Pods into a queue of Kueue. `volumes` are
-    the claims that it works on, as far as they are known. `obstruction` is what was found where its
-    Pod waits for one of them.
+    of storing checkpoints. `recoverable` is None unless a restore was due, `objects` unless some
+    were to be measured and have been. `is_outside` says that the build's store outlives its
+    objects. `origin` is the uid of the lost build that this one is made from again. `queue_labels`
+    are those that put its Pods into a queue of Kueue. `volumes` are the claims that it works on, as
+    far as they are known. `obstruction` is what was found where its Pod waits for one of them.
 
     `others` are the builds that this one depends on and those that they wait for, by name; empty
     where no gate is ahead. `terms` are those of its namespace, None where there are none that
@@ -198,6 +210,7 @@ class Observed:
     resize: Resize | None = None
     trouble: Trouble | None = None
     recoverable: Recoverable | None = None
+    objects: Objects | None = None
     is_outside: bool = False
     origin: str = ""
     queue_labels: Mapping[str, str] = field(default_factory=dict)

@@ -17,6 +17,7 @@ from buildstate.domain import (
     changes,
     dependencies,
     names,
+    objects,
     outcomes,
     requests,
     resizes,
@@ -49,7 +50,7 @@ from buildstate.domain.recoveries import (
     recovery_failure,
     recovery_time,
 )
-from buildstate.domain.specs import DeletionPolicy
+from buildstate.domain.specs import DeletionPolicy, PhaseWork
 from buildstate.domain.states import MAX_TEXT, BuildState, Failure, WorkResult
 from buildstate.domain.transitions import path
 
@@ -188,10 +189,18 @@ def _follow_work(state: BuildState, moment: Moment) -> BuildState:
         outcome = outcomes.judge(
             pod, work, state.record or record, moment.now, moment.spec.resources
         )
-        return state if outcome is None else attempts.conclude(state, outcome, pod, work, moment)
+        return state if outcome is None else _conclude(state, outcome, pod, work, moment)
     if gone is not None:
-        return attempts.conclude(state, outcomes.judge_departed(gone), gone, work, moment)
+        return _conclude(state, outcomes.judge_departed(gone), gone, work, moment)
     return state
+
+
+def _conclude(
+    state: BuildState, outcome: outcomes.Outcome, pod: PodView, work: PhaseWork, moment: Moment
+) -> BuildState:
+    if outcome.succeeded and objects.are_awaited(state, moment):
+        return state  # Whether it has succeeded is seen in a store.
+    return attempts.conclude(state, outcome, pod, work, moment)
 
 
 def _allocation_failure(state: BuildState, refusal: Refusal) -> Failure:
@@ -337,7 +346,8 @@ def _wake_after(state: BuildState, moment: Moment) -> float | None:
 
 def _store_times(state: BuildState, moment: Moment) -> tuple[datetime | None, ...]:
     observed = moment.observed
-    troubles = (observed.trouble, observed.recoverable.trouble if observed.recoverable else None)
+    reading = (observed.recoverable, observed.objects)
+    troubles = (observed.trouble, *(one.trouble for one in reading if one is not None))
     times = (trouble.retry_time for trouble in troubles if trouble is not None)
     return (*times, captures.next_time(state, moment))
 

@@ -113,11 +113,12 @@ class Workspace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Artifact:
-    """A file that a phase must have left in the workspace when it ends."""
+    """A file that a phase must have left in the workspace when it ends, or an object in a store."""
 
     name: str
     phase: BuildPhase
-    path: str
+    path: str | None = None
+    uri: str | None = None
     sha256: str | None = None
 
 

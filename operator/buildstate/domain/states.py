@@ -97,11 +97,15 @@ class PhaseRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArtifactRecord:
-    """A file that a phase left behind, as it was when the phase ended; `size` is in bytes."""
+    """A file or an object that a phase left behind, as it was when the phase ended.
+
+    `size` is in bytes.
+    """
 
     name: str
     phase: BuildPhase
-    path: str
+    path: str | None = None
+    uri: str | None = None
     size: int
     sha256: str
     time: datetime

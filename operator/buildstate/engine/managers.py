@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from buildstate.api import convert
+from buildstate.domain import objects
 from buildstate.domain.actions import Act, AddFinalizer, RemoveFinalizer, ResizePod
 from buildstate.domain.errors import BuildStateError, Conflict, Permanent, QuotaExceeded
 from buildstate.domain.observed import Moment, Observed
@@ -17,6 +18,7 @@ from buildstate.engine.act import Keeper, act
 from buildstate.engine.allocations import ResourceStateManager
 from buildstate.engine.caches import Cache
 from buildstate.engine.ledgers import Ledgers
+from buildstate.engine.objects import ObjectMeasurer
 from buildstate.engine.observe import Observer
 from buildstate.engine.recoveries import RecoveryHandler
 from buildstate.engine.reports import Reporter
@@ -120,6 +122,7 @@ class StateManager:
     clock: Clock
     told: Callable[[Key], None]
     reporter_image: Image = DEFAULT_IMAGE
+    object_measurer: ObjectMeasurer | None = None
 
     async def load(self, key: Key) -> Observed | None:
         """Give the build with its validated state, its Pods, and the checkpoint that is due."""
@@ -129,15 +132,24 @@ class StateManager:
             self.resource_manager.forget(key)
             self.volume_inspector.forget(key)
             self.ledgers.forget(key)
+            if self.object_measurer is not None:
+                self.object_measurer.forget(key)
             return None
         inspected = await self.volume_inspector.inspected(observed)
         tracked = await self.resource_manager.track_resource_allocation(inspected)
         known = self.ledgers.informed(self.recovery_handler.informed(tracked))
+        known = self._measured(known)
         due = wanted(Moment(observed=known, now=self.clock.now()))
         if due is None:
             return known
         given = await self.recovery_handler.restore_checkpoint(known, due)
         return replace(known, recoverable=given)
+
+    def _measured(self, observed: Observed) -> Observed:
+        due = objects.due(Moment(observed=observed, now=self.clock.now()))
+        if not due or self.object_measurer is None:
+            return observed
+        return replace(observed, objects=self.object_measurer.measure(observed, due))
 
     def plan(self, observed: Observed) -> Plan:
         """Decide what should be written and done now."""

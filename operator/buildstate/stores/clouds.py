@@ -10,6 +10,7 @@ import re
 from collections.abc import AsyncIterator, Callable, Hashable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -27,11 +28,14 @@ from buildstate.stores.paths import checked, checked_prefix
 from buildstate.stores.records import DocumentStore
 
 if TYPE_CHECKING:
-    from obstore import PutMode, UpdateVersion
+    from obstore import Bytes, GetOptions, ObjectMeta, PutMode, UpdateVersion
     from obstore.store import ObjectStore
 
 DEADLINE = 25.0
 """Seconds after which a call is given up, whatever the client below still hopes for."""
+
+PART = 8 * 1024 * 1024
+"""Bytes of a large object that are held at once."""
 
 _PASSING = frozenset({408, 425, 429})
 _MISSING = "NoSuchBucket|ContainerNotFound|bucket does not exist"
@@ -74,6 +78,32 @@ class CloudStore(DocumentStore):
         except FileNotFoundError:
             return None
         return Blob(data, _version(answer.meta.get("e_tag"), answer.meta.get("version")))
+
+    async def measure(self, path: str) -> tuple[int, str] | None:
+        """Give size and SHA-256 of an object of any size, or None where there is none.
+
+        Raises `Conflict` where it becomes another one meanwhile.
+        """
+        checked(path)
+        digest = sha256()
+        try:
+            async with self._opened(path) as store:
+                meta = await store.head_async(path)
+            for start in range(0, meta["size"], PART):
+                part = (start, min(start + PART, meta["size"]))
+                await asyncio.to_thread(digest.update, await self._part(path, part, meta))
+        except FileNotFoundError:
+            return None
+        return meta["size"], digest.hexdigest()
+
+    async def _part(self, path: str, part: tuple[int, int], meta: "ObjectMeta") -> "Bytes":
+        # A request for each part: the time that one may take is limited.
+        options: GetOptions = {"range": part}
+        if meta.get("e_tag"):
+            options["if_match"] = meta["e_tag"]
+        async with self._opened(path) as store:
+            answer = await store.get_async(path, options=options)
+            return await answer.bytes_async()
 
     async def create(self, path: str, data: bytes) -> None:
         """Write a document that was not there; raises `AlreadyExists`."""
