@@ -14,6 +14,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from tests.lines_of_worlds import Line, lines
 from tests.neighbours_of_worlds import DONE, Others, around, surroundings, waits
 from tests.specs_of_worlds import (
     GOOD,
@@ -109,6 +110,7 @@ class World:
         self.done: set[tuple[int, BuildPhase]] = set()
         self.asked: dict[str, int] = {}
         self.others: Others = {}
+        self.line = Line()
 
     def observed(self) -> Observed:
         """The picture that the plan decides upon; a refusal counts only for the Pod it was for."""
@@ -130,6 +132,7 @@ class World:
             others=around(self.others, self.spec, self.state),
             volumes=tuple(HeldVolume(name=name, uid="c", size="1Gi") for name in self.claims),
         )
+        seen = self.line.informed(seen, self.now)
         due = restores.wanted(Moment(observed=seen, now=self.now))
         if due is not None:
             given = self.store.read(self.known.checkpoints, due, self.claims, self.now)
@@ -184,6 +187,7 @@ class World:
         assert len(new) <= 1, "a write takes one edge at most"
         self.steps += new
         self._hold_the_laws_of_checkpoints(before, state)
+        self.line.hold(self.observed(), state)
         self.state = self._through_the_api_server(state)
         self.violations = ()
 
@@ -482,6 +486,10 @@ class Builds(RuleBasedStateMachine):
         store = self.world.store
         store.broken.add(data.draw(st.sampled_from(sorted(store.stored))))
 
+    @rule(line=lines)
+    def the_quota_is_another_one(self, line: Line) -> None:
+        self.world.line = line
+
     @rule(others=surroundings)
     def other_builds_change(self, others: Others) -> None:
         self.world.others = others
@@ -595,7 +603,7 @@ class Builds(RuleBasedStateMachine):
         if not hasattr(self, "world"):
             return
         world = self.world
-        world.refusing, world.others = None, DONE
+        world.refusing, world.others, world.line = None, DONE, Line()
         world.store.is_writable = world.store.is_readable = True
         world.settle()
         # Nobody tells that a store is there again: it is tried when its time has come.

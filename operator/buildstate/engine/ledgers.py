@@ -299,6 +299,8 @@ def _matters(before: Entry | None, entry: Entry | None) -> bool:
         return False
     if before is None or entry is None:
         return before is not None
+    if before.party.is_promised != entry.party.is_promised:
+        return True
     return before.party.needs != entry.party.needs or before.party.holds != entry.party.holds
 
 
