@@ -86,6 +86,28 @@ class Api:
         answer = await self._ask("PATCH", path, {"status": status})
         assert answer.code == 200, answer.message
 
+    async def make_node(self, name: str) -> None:
+        """Make a node that takes no Pod by itself; nobody looks after it."""
+        spec = {"metadata": {"name": name}, "spec": {"unschedulable": True}}
+        answer = await self._ask(
+            "POST", "/api/v1/nodes", {"apiVersion": "v1", "kind": "Node", **spec}
+        )
+        assert answer.code == 201, answer.message
+
+    async def bind(self, name: str, node: str) -> None:
+        """Give a Pod to a node, as the scheduler does; the node need not be there."""
+        path = f"/api/v1/namespaces/{self.namespace}/pods/{name}/binding"
+        target = {"apiVersion": "v1", "kind": "Node", "name": node}
+        body = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": name}}
+        answer = await self._ask("POST", path, {**body, "target": target})
+        assert answer.code == 201, answer.message
+
+    async def delete_pod(self, name: str, **options: Any) -> None:
+        """Delete a Pod as somebody does with kubectl; one on a node goes when the kubelet says."""
+        path = f"/api/v1/namespaces/{self.namespace}/pods/{name}"
+        answer = await self._ask("DELETE", path, options)
+        assert answer.code in (200, 202), answer.message
+
     async def replace_pod(self, name: str) -> None:
         """Put a Pod that belongs to nobody in the place of another."""
         pods = f"/api/v1/namespaces/{self.namespace}/pods"

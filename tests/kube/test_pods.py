@@ -344,6 +344,11 @@ def test_who_ends_a_pod(condition: Document, expected: str) -> None:
     assert (condition["reason"] if expected else "", expected) == (found.disruption, found.message)
 
 
+def test_a_pod_on_a_node_waits_for_none() -> None:
+    document = a_pod_document("p", conditions=[UNSCHEDULABLE])
+    assert "" == view({**document, "spec": {"nodeName": "n1"}}).waiting
+
+
 def test_where_a_pod_is() -> None:
     assert "n1" == view({**a_pod_document("p"), "spec": {"nodeName": "n1"}}).node
 

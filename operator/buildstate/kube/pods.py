@@ -221,7 +221,7 @@ def view(pod: Mapping[str, Any]) -> PodView:
     unscheduled = _unscheduled(pod, told)
     disruption = _true(told, "DisruptionTarget")
     pending = _true(told, "PodResizePending")
-    messages = (one.get("message") for one in (ended, waiting, status, unscheduled, disruption))
+    messages = (one.get("message") for one in (ended, waiting, status, disruption, unscheduled))
     return PodView(
         name=metadata["name"],
         uid=metadata["uid"],
@@ -304,6 +304,8 @@ def _unscheduled(pod: Mapping[str, Any], told: Mapping[str, Any]) -> Mapping[str
     if gates:
         return {"reason": GATED, "message": f"scheduling gate {', '.join(gates)} holds it"}
     scheduled: Mapping[str, Any] = told.get("PodScheduled") or {}
+    if (pod.get("spec") or {}).get("nodeName"):
+        return {}  # The scheduler may say so late of a Pod that somebody gave to a node.
     # The scheduler takes back that a Pod is gated only when it has looked at it.
     return scheduled if scheduled.get("reason") in (UNSCHEDULABLE, GATED) else {}
 
