@@ -1,6 +1,8 @@
 """Artifacts on a real API server: the laws of their declaration, and what is made of reports."""
 
 import asyncio
+import os
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -23,9 +25,13 @@ from tests.contract.operators import (
     wait_for_pods,
     wait_until,
 )
+from tests.stores.servers import Versity
 from tests.worlds import a_report
 
+from buildstate.domain.errors import Conflict
 from buildstate.domain.findings import Finding, Found, Lack
+from buildstate.stores import clouds
+from buildstate.stores.clouds import CloudStore
 from clusters import Cluster
 
 pytestmark = pytest.mark.contract
@@ -375,6 +381,13 @@ async def test_a_look_that_a_quota_has_no_room_for_is_refused_and_can_be_asked_f
 # Objects in a store.
 
 
+def waits_for(reason: str) -> Callable[[Document], bool]:
+    """Whether the build is not ready for that reason."""
+    return lambda status: any(
+        one["type"] == "Ready" and one["reason"] == reason for one in status.get("conditions", ())
+    )
+
+
 async def test_an_object_is_measured_in_its_store_once_the_work_has_succeeded(
     api: Api, operators: Operators, tmp_path: Path
 ) -> None:
@@ -386,13 +399,12 @@ async def test_an_object_is_measured_in_its_store_once_the_work_has_succeeded(
     await declared(api, "stored", phases=PHASES, artifacts=[APP, THING])
     await ended(api, "BUILD", report=told(GOOD))
 
-    waiting = await wait_until(api, "stored", lambda status: status.get("status") == "Waiting")
+    await wait_until(api, "stored", waits_for("NotFound"))
     part = volume / "artifacts" / api.namespace / "dist"
     part.mkdir(parents=True)
     (part / "thing").write_bytes(b"hello")
     build = await wait_for(api, "stored", "COMPLETE")
 
-    assert "NotFound" == condition_of(waiting, "Ready")["reason"]
     app, thing = build["status"]["artifacts"]
     assert ("dist/app", THING["uri"]) == (app["path"], thing["uri"])
     assert (5, sha256(b"hello").hexdigest()) == (thing["size"], thing["sha256"])
@@ -419,7 +431,32 @@ async def test_a_store_that_is_not_set_up_is_said_to_be(api: Api, operators: Ope
     await declared(api, "nowhere", phases=PHASES, artifacts=[THING])
     await ended(api, "BUILD")
 
-    build = await wait_until(api, "nowhere", lambda status: status.get("status") == "Waiting")
+    build = await wait_until(api, "nowhere", waits_for("StoreUnknown"))
 
-    assert "StoreUnknown" == condition_of(build, "Ready")["reason"]
+    assert "Waiting" == build["status"]["status"]
     assert "no store disk that holds objects" in condition_of(build, "Ready")["message"]
+
+
+async def test_an_object_of_a_real_server_is_measured_part_by_part_as_long_as_it_is_the_same(
+    server: Versity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clouds, "PART", 2**20)
+    bucket, content = server.bucket(), os.urandom(5 * 2**19)
+    store, path = CloudStore("main", bucket), "artifacts/team/large"
+    await bucket.open().put_async(path, content)
+
+    same = await store.measure(path)
+    missing = await store.measure("artifacts/team/nothing")
+    read = CloudStore._part
+
+    async def slowly(self: CloudStore, *args: Any) -> Any:
+        part = await read(self, *args)
+        await bucket.open().put_async(path, os.urandom(len(content)))
+        return part
+
+    monkeypatch.setattr(CloudStore, "_part", slowly)
+    with pytest.raises(Conflict):
+        await store.measure(path)
+
+    assert (len(content), sha256(content).hexdigest()) == same
+    assert missing is None
