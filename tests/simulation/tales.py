@@ -194,6 +194,18 @@ DEPENDING = Story(
     ),
     ends={"first": "COMPLETE", "second": "COMPLETE"},
 )
+YIELDING = Story(
+    name="yielding",
+    deeds=(
+        put("resourcequotas", {"metadata": {"name": "small"}, "spec": {"hard": {"pods": "1"}}}),
+        made(
+            "second",
+            {"phases": {"setup": WORK, "build": WORK}, "dependencies": [{"name": "first"}]},
+        ),
+        made("first", {"phases": {"build": WORK}}, fares("second", "Waiting")),
+    ),
+    ends={"first": "COMPLETE", "second": "COMPLETE"},
+)
 MENDED = Story(
     name="mended",
     deeds=(
@@ -245,6 +257,7 @@ ALL = (
     LEAVING,
     QUEUING,
     DEPENDING,
+    YIELDING,
     MENDED,
     CIRCULAR,
     CROWD,
