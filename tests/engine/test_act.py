@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 from tests.doubles import Keeping, RecordingKube
-from tests.worlds import CLAIM, NAME, NAMESPACE, UID, a_build, a_pod_document
+from tests.worlds import CLAIM, NAME, NAMESPACE, UID, a_build, a_document, a_pod_document
 
 from buildstate.domain.actions import Act, CreateClaim, CreatePod, DeleteClaim, DeletePod, ResizePod
 from buildstate.domain.errors import AlreadyExists, Conflict, Permanent, QuotaExceeded, Transient
@@ -45,6 +45,34 @@ async def test_the_acts_are_done_in_their_order() -> None:
         ("delete", Resource.CLAIMS, Key(NAMESPACE, CLAIM), None),
     ]
     assert expected == kube.calls
+
+
+@pytest.mark.parametrize(
+    ("sequence", "attempt", "is_stopped"),
+    [(1, 1, True), (2, 1, True), (2, 2, False), (3, 1, False)],
+    ids=["an earlier phase", "this attempt", "a later attempt", "a later phase"],
+)
+async def test_a_pod_of_a_later_attempt_than_is_known_is_not_stopped(
+    sequence: int, attempt: int, is_stopped: bool
+) -> None:
+    assert OBSERVED.state is not None
+    assert (2, 1) == (OBSERVED.state.sequence, OBSERVED.state.attempt)
+    pod, build = a_pod_document("stray"), a_document(9, uid=UID)
+    pod["metadata"]["labels"] = {
+        "buildstate.dev/sequence": str(sequence),
+        "buildstate.dev/attempt": str(attempt),
+    }
+    kube, cache = RecordingKube({Resource.PODS: [pod], Resource.BUILDS: [build]}), Cache()
+    stop = act([DeletePod("stray", pod["metadata"]["uid"])], OBSERVED, kube, cache, Keeping())
+    if is_stopped:
+        assert await stop is None
+    else:
+        with pytest.raises(Conflict, match="later attempt"):
+            await stop
+        known = cache.build(Key(NAMESPACE, NAME))
+        assert known is not None
+        assert "9" == known.resource_version
+    assert is_stopped == ("delete" in [call[0] for call in kube.calls])
 
 
 @pytest.mark.parametrize(("also_ended", "deletions"), [(False, 0), (True, 1)])

@@ -83,3 +83,20 @@ def test_a_checkpoint_holds_what_the_build_had_waited_for() -> None:
     assert {"lib": ("uid-of-lib", False)} == {
         name: (one["uid"], one["satisfied"]) for name, one in found.items()
     }
+
+
+@pytest.mark.parametrize(
+    ("is_missing", "said"),
+    [(True, "the store is down"), (False, "it is down")],
+    ids=["told of already", "news"],
+)
+async def test_a_trouble_that_the_status_tells_of_keeps_its_words(
+    is_missing: bool, said: str
+) -> None:
+    world = a_build().checkpointing().in_phase(BuildPhase.INIT)
+    known = (world.missing_one() if is_missing else world).observed()
+    handling = Handling(store=Failing())
+    handling.handler.saving.note(Key(NAMESPACE, NAME), Transient("it is down"), NOW)
+    trouble = handling.handler.informed(known).trouble
+    assert trouble is not None
+    assert said == trouble.message

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from buildstate.testing.clusters import Cluster
 from buildstate.testing.kubelets import Ending
 from buildstate.testing.stories import (
     GONE,
@@ -19,6 +20,14 @@ WORK = {"image": "busybox", "command": ["true"]}
 FOUR = dict.fromkeys(("setup", "build", "test", "cleanup"), WORK)
 FAILED = Ending(exit_code=3)
 FOREVER = Ending(exit_code=None)
+
+
+def _is_counted(cluster: Cluster) -> bool:
+    return any("used" in quota.get("status", {}) for _, quota in cluster.of("resourcequotas"))
+
+
+def _runs_another(cluster: Cluster) -> bool:
+    return any(pod["status"]["phase"] == "Running" for _, pod in cluster.of("pods"))
 
 
 def _request(action: str, **fields: Any) -> dict[str, Any]:
@@ -145,8 +154,7 @@ TIMING_OUT = Story(
     deeds=(made("one", {"phases": {"build": {**WORK, "timeoutSeconds": 5, "backoffLimit": 1}}}),),
     script={"BUILD": (FOREVER,)},
     ends={"one": "COMPLETE"},
-    # A timeout counts by the clock on the wall, which may be set back by an hour, and again.
-    patience=15_000.0,
+    is_timed=True,
 )
 EVICTED = Story(
     name="evicted",
@@ -231,6 +239,50 @@ CIRCULAR = Story(
         for name, other in (("one", "three"), ("two", "one"), ("three", "two"))
     ),
     ends=dict.fromkeys(("one", "two", "three"), "ERROR"),
+    # Who looks last sees that the one before has failed, not the circle.
+    may_differ=("the failure",),
+)
+WAITING = Story(
+    name="waiting",
+    deeds=(made("one", {"phases": {"build": WORK}, "dependencies": [{"name": "never"}]}),),
+    ends={"one": "SETUP"},
+)
+CROWDED_OUT = Story(
+    name="crowded-out",
+    deeds=(
+        put("resourcequotas", {"metadata": {"name": "small"}, "spec": {"hard": {"pods": "1"}}}),
+        put(
+            "pods",
+            {"metadata": {"name": "other"}, "spec": {"containers": [{"name": "a", "image": "a"}]}},
+            _is_counted,
+        ),
+        made("one", {"phases": {"build": WORK}}, _runs_another),
+    ),
+    script={"": (FOREVER,)},
+    ends={"one": "INIT"},
+    is_troubled=True,
+)
+BROKEN = Story(
+    name="broken",
+    deeds=(
+        made(
+            "one",
+            {
+                "phases": {"build": WORK},
+                "checkpoints": {"store": "bucket", "whenUnavailable": "Wait"},
+            },
+        ),
+    ),
+    ends={"one": "INIT"},
+    is_troubled=True,
+    broken="bucket",
+)
+GOING_ON = Story(
+    name="going-on",
+    deeds=(made("one", {"phases": {"build": WORK}, "checkpoints": {"store": "bucket"}}),),
+    ends={"one": "COMPLETE"},
+    is_troubled=True,
+    broken="bucket",
 )
 CROWD = Story(
     name="crowd",
@@ -260,6 +312,10 @@ ALL = (
     YIELDING,
     MENDED,
     CIRCULAR,
+    WAITING,
+    CROWDED_OUT,
+    BROKEN,
+    GOING_ON,
     CROWD,
 )
 TALES = {story.name: story for story in ALL}

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol, assert_never
 
+from buildstate.domain import names
 from buildstate.domain.actions import (
     Act,
     AddFinalizer,
@@ -94,6 +95,8 @@ async def _do_to_pod(
 async def _delete_pod(wanted: DeletePod, observed: Observed, kube: Kube, cache: Cache) -> None:
     key = Key(observed.namespace, wanted.name)
     found = None if wanted.also_ended else await kube.get(Resource.PODS, key)
+    if found is not None and _is_ahead(found, observed):
+        await _look_again(observed, kube, cache)
     owned = pods.owned(found) if found else None
     if owned is not None and owned.view.uid == wanted.uid and not owned.view.is_live:
         cache.put_pod(owned)  # It has ended since it was seen: what it wrote stays to be read.
@@ -113,6 +116,25 @@ async def _resize_pod(wanted: ResizePod, observed: Observed, kube: Kube, cache: 
         if owned is not None:
             cache.put_pod(owned)
     cache.put_resize(observed.uid, answer)
+
+
+def _is_ahead(pod: Document, observed: Observed) -> bool:
+    """Say whether a Pod of the build is that of a later attempt than the state that we know."""
+    labels, state = pod["metadata"].get("labels") or {}, observed.state
+    place = (labels.get(names.SEQUENCE_LABEL, ""), labels.get(names.ATTEMPT_LABEL, ""))
+    if state is None or not all(one.isdecimal() for one in place):
+        return False
+    return (int(place[0]), int(place[1])) > (state.sequence, state.attempt)
+
+
+async def _look_again(observed: Observed, kube: Kube, cache: Cache) -> None:
+    # Another operator wrote: for a while there are two when one follows the other.
+    key = Key(observed.namespace, observed.name)
+    fresh = await kube.get(Resource.BUILDS, key)
+    if fresh is not None:
+        cache.put_build(fresh)
+    message = f"{key} has a Pod of a later attempt than it was known to have; looking again"
+    raise Conflict(message)
 
 
 async def _mark(observed: Observed, kube: Kube, cache: Cache, *, is_held: bool) -> None:

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from buildstate.api.fields import rfc3339
 from buildstate.domain import contents
-from buildstate.domain.captures import Capture, kind_of_next, retain
+from buildstate.domain.captures import CONDITION, Capture, kind_of_next, retain
 from buildstate.domain.checkpoints import (
     FORMAT,
     CheckpointKind,
@@ -18,7 +18,7 @@ from buildstate.domain.checkpoints import (
 )
 from buildstate.domain.deltas import diff
 from buildstate.domain.errors import AlreadyExists, BuildStateError, Permanent, Transient
-from buildstate.domain.observed import Damaged, Observed, Recoverable
+from buildstate.domain.observed import Damaged, Observed, Recoverable, Trouble
 from buildstate.domain.phases import BuildPhase
 from buildstate.domain.plan import Plan
 from buildstate.domain.restores import Wanted
@@ -87,7 +87,7 @@ class RecoveryHandler:
         """Give `observed` with what is known about the build's store."""
         return replace(
             observed,
-            trouble=self.saving.of(_key(observed), self._clock.now()),
+            trouble=_in_known_words(self.saving.of(_key(observed), self._clock.now()), observed),
             is_outside=self._vaults.is_outside(observed),
         )
 
@@ -297,6 +297,18 @@ class RecoveryHandler:
             self._figures.checkpoint_damaged(DamageReason.CONTENT_ALTERED)
             return Recoverable(refs=refs, damaged=(*damaged, held))
         return Recoverable(found=held, refs=refs, damaged=damaged)
+
+
+def _in_known_words(trouble: Trouble | None, observed: Observed) -> Trouble | None:
+    """Give a trouble in the words that the status has for it already, whoever found them.
+
+    Two operators, as there are for a while when one follows another, would never agree on others.
+    """
+    known = observed.state.condition(CONDITION) if observed.state else None
+    if trouble is None or known is None or observed.violations:
+        return trouble
+    is_known = known.status == "False" and known.reason == trouble.reason
+    return replace(trouble, message=known.message) if is_known else trouble
 
 
 def _delta(before: bytes, after: bytes) -> bytes:

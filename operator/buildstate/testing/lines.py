@@ -25,12 +25,14 @@ class Call:
     """One thing that an operator asks of its world.
 
     `number` counts its writes and those of all operators before it, from 1; it is 0 for a read.
+    `seconds` is when it was asked.
     """
 
     place: str
     verb: str
     what: str
     number: int = 0
+    seconds: float = 0.0
 
     def __str__(self) -> str:
         return f"{self.number}: {self.verb} {self.what}"
@@ -60,14 +62,17 @@ Fates = Callable[[Call], Fate]
 
 
 class Tally:
-    """Counts the writes of all operators of a world."""
+    """Counts the writes of all operators of a world; `asked` has their reads, too."""
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
+        self.asked: list[Call] = []
 
     def count(self, place: str, verb: str, what: str, *, is_write: bool) -> Call:
         """Give the call with its number."""
-        call = Call(place, verb, what, len(self.calls) + 1 if is_write else 0)
+        number, seconds = len(self.calls) + 1, asyncio.get_running_loop().time()
+        call = Call(place, verb, what, number if is_write else 0, seconds)
+        self.asked.append(call)
         if is_write:
             self.calls.append(call)
         return call

@@ -5,7 +5,6 @@ Each gives what it finds wrong, in words. `docs/explanation/proof.md` has the la
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
 
 from buildstate.api.convert import UNWRITTEN
 from buildstate.api.v1alpha1 import PLURAL
@@ -73,6 +72,8 @@ def _one_pod_at_a_time(run: Run) -> Iterator[str]:
 
 def _no_pod_after_the_end(run: Run) -> Iterator[str]:
     for ref, pod in run.cluster.of("pods"):
+        if not pod["metadata"].get("ownerReferences"):
+            continue
         build = run.cluster.get(build_ref(pod["metadata"]["labels"][names.BUILD_LABEL]))
         phase = (build or {}).get("status", {}).get("phase")
         is_over = phase in (None, BuildPhase.COMPLETE, BuildPhase.ERROR)
@@ -89,16 +90,23 @@ def _nothing_of_the_gone_is_left(run: Run) -> Iterator[str]:
 
 
 def _intent_before_effect(run: Run) -> Iterator[str]:
-    for commit in run.commits:
+    for commit, ref, pod in _made(run):
+        labels = pod["metadata"]["labels"]
+        build: Document = commit.cluster.objects[build_ref(labels[names.BUILD_LABEL])]
+        yield from _unmeant(ref, labels, build.get("status") or {})
+
+
+def _made(run: Run) -> Iterator[tuple[Commit, Ref, Document]]:
+    """Give the Pods that operators made; one that is made for a build that is gone goes, too."""
+    for commit in _of_operators(run):
         for change in commit.changes:
             if change.ref.plural == "pods" and change.before is None:
-                yield from _unmeant(commit, change.ref, change.after)
+                owner = change.after["metadata"]["labels"][names.BUILD_LABEL]
+                if commit.cluster.get(build_ref(owner)) is not None:
+                    yield commit, change.ref, change.after
 
 
-def _unmeant(commit: Commit, ref: Ref, pod: Document) -> Iterator[str]:
-    labels = pod["metadata"]["labels"]
-    build = commit.cluster.get(build_ref(labels[names.BUILD_LABEL]))
-    status: Mapping[str, Any] = (build or {}).get("status") or {}
+def _unmeant(ref: Ref, labels: Document, status: Document) -> Iterator[str]:
     meant = (status.get("phase"), status.get("attempt"))
     if meant != (labels[names.PHASE_LABEL], int(labels[names.ATTEMPT_LABEL])):
         yield f"Pod {ref.name} is made while the status says {meant}"
@@ -132,18 +140,15 @@ def _a_reference_leads_to_a_checkpoint(run: Run) -> Iterator[str]:
 
 def _no_hot_loop(run: Run) -> Iterator[str]:
     began = run.seconds - QUIET_SECONDS
-    asked = Counter(path for seconds, path in run.reads if seconds >= began)
-    for path, number in asked.items():
+    late = (call for call in run.asked if call.seconds >= began)
+    for what, number in Counter((call.verb, call.what) for call in late).items():
         if number > QUIET_SECONDS:
-            yield f"{path} is read {number} times in {QUIET_SECONDS:.0f} s of rest"
+            yield f"{' '.join(what)}: {number} times in {QUIET_SECONDS:.0f} s of rest"
 
 
 def _a_pod_is_made_once(run: Run) -> Iterator[str]:
     made = Counter(
-        (change.ref.name, change.after["metadata"]["ownerReferences"][0]["uid"])
-        for commit in run.commits
-        for change in commit.changes
-        if change.ref.plural == "pods" and change.before is None
+        (ref.name, pod["metadata"]["ownerReferences"][0]["uid"]) for _, ref, pod in _made(run)
     )
     for (name, _), number in made.items():
         if number > 1:

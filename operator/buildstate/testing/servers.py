@@ -29,7 +29,6 @@ class Server:
     def __init__(self, clock: Clock, time: Callable[[], float]) -> None:
         self.cluster = Cluster()
         self.commits: list[Commit] = []
-        self.reads: list[tuple[float, str]] = []
         self._clock = clock
         self._time = time
         self._listeners: list[Callable[[Commit], None]] = []
@@ -48,8 +47,6 @@ class Server:
             # Nobody asks a moment what was before it, and all moments are kept.
             now = replace(self.cluster, log=())
             self._tell(Commit(self._time(), who, request, response, changes, now))
-        else:
-            self.reads.append((self._time(), request.path))
         return response
 
     def recall(self, request: Request, age: int) -> Response:

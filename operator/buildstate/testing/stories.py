@@ -29,14 +29,19 @@ class Deed:
 class Story:
     """One story, which always has the same end: by the name of each build its last phase.
 
-    `patience` is in seconds; a story that has not ended then never will.
+    In one that `is_timed` a timeout counts by the clock on the wall, which must not jump then. In
+    one that `is_troubled` something is tried for ever and changes nothing; `broken` is the place
+    that never answers. What `may_differ` of the end hangs on who comes first.
     """
 
     name: str
     deeds: tuple[Deed, ...]
     ends: Mapping[str, str]
     script: Script = field(default_factory=dict)
-    patience: float = 1800.0
+    is_timed: bool = False
+    may_differ: tuple[str, ...] = ()
+    is_troubled: bool = False
+    broken: str = ""
 
 
 def build_ref(name: str) -> Ref:

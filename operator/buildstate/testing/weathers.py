@@ -87,10 +87,13 @@ class Storm:
             "watch cut": _cut,
             "compacted": _compact,
             "clock jumps": self._jump,
+            "another operator": World.begin_life,
         }
         for number in range(self.climate.turns + self.climate.deaths):
             is_death = number < self.climate.deaths
             name = "death" if is_death else self.chance.choice(sorted(turns))
+            if name == "clock jumps" and world.story.is_timed:
+                continue
             do = _kill if is_death else turns[name]
             seconds = self.climate.seconds * self.chance.random()
             asyncio.get_running_loop().call_later(seconds, self._turn, name, do, world)
@@ -121,7 +124,9 @@ class Storm:
         return self.chance.randrange(1, 8)
 
     def _lateness(self, call: Call) -> float:
-        return self.climate.late if call.number and call.place == "cluster" else 0.0
+        # A claim that is made after it was given back stays until its build goes.
+        may_be = call.number and call.place == "cluster" and "claims" not in call.what
+        return self.climate.late if may_be else 0.0
 
 
 def _kill(world: World) -> None:

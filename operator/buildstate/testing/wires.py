@@ -95,7 +95,9 @@ class SimulatedWire:
             return SimulatedAnswer(200, stream=stream)
         if fate.age:
             return _shown(self._server.recall(request, fate.age))
-        return _shown(self._server.ask(request, self._who))
+        # Whoever gave it up answers for it no more.
+        who = f"late {self._who}" if fate.is_late else self._who
+        return _shown(self._server.ask(request, who))
 
 
 def _refusal(code: int) -> Response:

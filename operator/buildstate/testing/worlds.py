@@ -13,7 +13,7 @@ from buildstate.testing.clusters import Cluster
 from buildstate.testing.controllers import Controllers
 from buildstate.testing.keepsakes import Bucket, Keepsakes, damages
 from buildstate.testing.kubelets import Kubelet
-from buildstate.testing.lines import Call, Fates, Line, Tally, calm
+from buildstate.testing.lines import Call, Fate, Fates, Line, Tally, calm
 from buildstate.testing.operators import Life, surroundings
 from buildstate.testing.requests import Document, Request
 from buildstate.testing.servers import Commit, Server
@@ -24,6 +24,9 @@ from buildstate.testing.wires import SimulatedWire
 USER, ADMIN = "user", "admin"
 QUIET_SECONDS = 80.0
 """For so long nobody may write anything when all is done; a sweep falls into that time."""
+
+LONGEST = 1800.0
+"""Seconds after which a story that has not ended never will."""
 
 _POLL = 5.0
 
@@ -49,7 +52,7 @@ class Run:
 
     story: Story
     commits: tuple[Commit, ...]
-    reads: tuple[tuple[float, str], ...]
+    asked: tuple[Call, ...]
     calls: tuple[Call, ...]
     cluster: Cluster
     damages: tuple[str, ...]
@@ -100,7 +103,7 @@ class World:
         """Let an operator begin."""
         name = f"operator-{len(self.lives) + 1}"
         chance = self.chance(name)
-        line = Line(self.weather.fates, self.tally, lambda: self.crash(name))
+        line = Line(self._fate, self.tally, lambda: self.crash(name))
         wire = SimulatedWire(self.server, line, name, self.weather.passages)
         around = surroundings(wire, line, self.clock, self.bucket, chance)
         life = Life(name, around, line, wire, self._mourn)
@@ -122,6 +125,10 @@ class World:
         for life in self.lives:
             await life.gone()
 
+    def _fate(self, call: Call) -> Fate:
+        is_broken = call.place == self.story.broken
+        return Fate(is_cut=True) if is_broken else self.weather.fates(call)
+
     def _mourn(self, error: BaseException | None) -> None:
         self.problems.append(f"the operator ended by itself: {error!r}")
 
@@ -141,12 +148,15 @@ class World:
         loop = asyncio.get_running_loop()
         writes, since = -1, loop.time()
         while not (self._is_over() and loop.time() - since >= QUIET_SECONDS):
-            if loop.time() > self.story.patience + self.weather.until:
+            if loop.time() > LONGEST + self.weather.until:
                 self.problems.append(self._why_not_over())
                 return
             await asyncio.sleep(_POLL)
-            if writes != len(self.tally.calls) or loop.time() < self.weather.until:
-                writes, since = len(self.tally.calls), loop.time()
+            if writes != self._writes() or loop.time() < self.weather.until:
+                writes, since = self._writes(), loop.time()
+
+    def _writes(self) -> int:
+        return self.server.cluster.version if self.story.is_troubled else len(self.tally.calls)
 
     def _is_over(self) -> bool:
         cluster = self.server.cluster
@@ -175,7 +185,7 @@ def lived(story: Story, seed: int, weather: Weather = Weather()) -> Run:
         return Run(
             story=story,
             commits=tuple(world.server.commits),
-            reads=tuple(world.server.reads),
+            asked=tuple(world.tally.asked),
             calls=tuple(world.tally.calls),
             cluster=world.server.cluster,
             damages=(*world.keepsakes.wrong, *world.damages),
