@@ -162,7 +162,7 @@ def test_two_hundred_builds_that_wait_ask_for_nothing() -> None:
             *(made(name, {"phases": {"setup": work(cpu="1")}}) for name in names),
         ),
         script={"SETUP": (Ending(exit_code=None),) * 2},
-        ends={name: "INIT" for name in names[1:]},
+        ends=dict.fromkeys(names[1:], "INIT"),
     )
     run = lived(story, 5)
     at_rest = run.seconds - QUIET_SECONDS
