@@ -63,6 +63,24 @@ def test_an_answer_without_words_is_told_by_its_code(
     assert (kind, f"the API server answered {status}") == (type(error), str(error))
 
 
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        (SECURITY, "PodSecurityViolation"),
+        ("maximum cpu usage per Container is 1, but limit is 2", "LimitRangeViolation"),
+        ("minimum memory usage per Pod is 1Gi, but request is 1Mi", "LimitRangeViolation"),
+        ("cpu max limit to request ratio per Container is 2, but it is 4", "LimitRangeViolation"),
+        ("maximum storage usage per PersistentVolumeClaim is 1Gi", "LimitRangeViolation"),
+        ("failed quota: q: must specify limits.cpu for: work", "QuotaNeedsRequests"),
+        ("User cannot create resource pods", "Forbidden"),
+    ],
+)
+def test_what_admission_refuses_has_a_reason_of_its_own(message: str, reason: str) -> None:
+    error = error_of(403, json.dumps({"reason": "Forbidden", "message": message}).encode(), None)
+    assert isinstance(error, Permanent)
+    assert (reason, message) == (error.reason, str(error))
+
+
 def test_a_refusal_without_words_has_a_reason_all_the_same() -> None:
     error = error_of(400, b"", None)
     assert isinstance(error, Permanent)

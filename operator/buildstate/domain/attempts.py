@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from buildstate.domain import artifacts, changes, growths
+from buildstate.domain import allotments, artifacts, changes, growths
 from buildstate.domain.disruptions import MAX_DISRUPTIONS, avoided
 from buildstate.domain.observed import Moment, PodView
 from buildstate.domain.outcomes import UNSCHEDULABLE, UNSTARTABLE, Outcome
@@ -36,8 +36,10 @@ def conclude(
 
 
 def try_again(state: BuildState, moment: Moment) -> BuildState:
-    """Commit to the next attempt, unless nothing new is to be started."""
-    return state if moment.spec.suspend else changes.attempt(state, moment)
+    """Commit to the next attempt, unless nothing new is to be started or quota is missing."""
+    if moment.spec.suspend or not allotments.is_open(state, moment):
+        return state
+    return changes.attempt(state, moment)
 
 
 def note_room(state: BuildState, pod: PodView, moment: Moment) -> BuildState:
