@@ -5,6 +5,9 @@ from stories import PATIENCE, Namespace, build, condition, phase_is, work
 
 SMALL = {"limits": {"memory": "64Mi"}}
 EATS_100_MIB = "dd if=/dev/zero of=/dev/null bs=100M count=1"
+LIMIT = """limit() {
+  cat /sys/fs/cgroup/memory.max 2> /dev/null || cat /sys/fs/cgroup/memory/memory.limit_in_bytes
+}"""
 
 
 def test_a_command_that_eats_memory_is_killed_gets_more_and_succeeds(
@@ -51,7 +54,9 @@ def test_a_pod_that_somebody_deletes_is_followed_by_another_attempt(namespace: N
 
 def test_a_container_that_runs_is_resized_in_place(namespace: Namespace) -> None:
     # Its own control group says what it may use: the command ends when that has changed.
-    script = "while grep -qx 67108864 /sys/fs/cgroup/memory*.max /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null; do sleep 0.2; done"
+    script = (
+        f"{LIMIT}; test $(limit) = 67108864; while test $(limit) = 67108864; do sleep 0.2; done"
+    )
     namespace.apply(build("grown", phases={"build": work(script, resources=SMALL)}))
     wait_until(lambda: namespace.get("pods")["items"], _one_runs, PATIENCE)
 
