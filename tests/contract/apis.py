@@ -86,14 +86,6 @@ class Api:
         answer = await self._ask("PATCH", path, {"status": status})
         assert answer.code == 200, answer.message
 
-    async def make_node(self, name: str) -> None:
-        """Make a node that takes no Pod by itself; nobody looks after it."""
-        spec = {"metadata": {"name": name}, "spec": {"unschedulable": True}}
-        answer = await self._ask(
-            "POST", "/api/v1/nodes", {"apiVersion": "v1", "kind": "Node", **spec}
-        )
-        assert answer.code == 201, answer.message
-
     async def bind(self, name: str, node: str) -> None:
         """Give a Pod to a node, as the scheduler does; the node need not be there."""
         path = f"/api/v1/namespaces/{self.namespace}/pods/{name}/binding"
