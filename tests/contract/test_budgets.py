@@ -9,6 +9,7 @@ import pytest
 from tests.contract.apis import Api, Document, opened
 from tests.contract.operators import (
     FORWARD,
+    FOUR,
     PATIENCE,
     WORK,
     Operators,
@@ -17,10 +18,13 @@ from tests.contract.operators import (
     kubelet,
     wait_for,
 )
+from tests.contract.proxies import Fuse, Proxy, before_cluster
 
 from clusters import Cluster
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "limited-namespace.yaml"
+NAMESPACES = "/api/v1/namespaces"
+QUOTA = "resourcequotas/buildstate"
 pytestmark = pytest.mark.contract
 
 USUAL = {"count/buildstates.buildstate.dev": "2", "pods": "3"}
@@ -253,3 +257,29 @@ async def test_without_the_setting_no_namespace_is_looked_at(
     await tenant.api.create("done", {})
     assert_sound(await wait_for(tenant.api, "done", "COMPLETE"), FORWARD)
     assert {} == await tenant.quotas()
+
+
+async def test_a_kept_quota_costs_a_build_nothing(
+    api_cluster: Cluster, tenant: Tenant, operators: Operators, tmp_path: Path
+) -> None:
+    async with before_cluster(api_cluster, tmp_path, Fuse()) as (cluster, kubeconfig):
+        await operators.begin(BUILDSTATE_QUOTA='{"pods": 9}', KUBECONFIG=str(kubeconfig))
+        tenant.label()
+        await tenant.has({"pods": "9"})
+        own = f"{NAMESPACES}/{tenant.api.namespace}"
+        # Its own echo is looked at once more.
+        await until_asked(cluster, f"{own}/{QUOTA}", 2)
+        ready = len(cluster.asked)
+        async with kubelet(tenant.api):
+            await tenant.api.create("cheap", {"phases": FOUR})
+            await wait_for(tenant.api, "cheap", "COMPLETE")
+        asked = [path for _, _, path in cluster.asked[ready:]]
+    assert any(path.endswith("/pods") for path in asked)
+    assert [] == [path for path in asked if path.endswith(QUOTA) or path == own]
+
+
+async def until_asked(cluster: Proxy, wanted: str, times: int) -> None:
+    """Wait until that path was read so often."""
+    async with asyncio.timeout(PATIENCE):
+        while [path for _, method, path in cluster.asked if method == "GET"].count(wanted) < times:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
