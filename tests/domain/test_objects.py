@@ -84,7 +84,9 @@ def test_what_is_not_there_fails_the_phase(found: Finding, reason: str, says: st
 
 
 def test_a_store_that_cannot_be_read_is_waited_for() -> None:
-    world = replace(SUCCEEDED, objects=Objects(trouble=a_trouble(30)))
+    # Who was unschedulable may be said to be so for long.
+    ended = WORKING.with_pod(PodPhase.SUCCEEDED, report=a_report(GOOD), waiting="Unschedulable")
+    world = replace(ended, objects=Objects(trouble=a_trouble(30)))
     found = plan(world.observed(), after(5))
     assert found.state is not None
     assert (BUILD, "Waiting") == (found.state.phase, found.state.status)

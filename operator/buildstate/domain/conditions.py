@@ -219,13 +219,13 @@ def _running(state: BuildState, moment: Moment) -> Situation:
     work, pod = moment.spec.work(state.phase), observed.pod(state)
     which = f"attempt {state.attempt} of {attempts.limit(work, state.record)} of {state.phase}"
     where = f"in Pod {observed.pod_name(state)}"
-    hindered = _hindered(pod, which, observed.obstruction) if pod else None
-    if hindered is not None:
-        return hindered
     given = observed.objects
     if given is not None and given.trouble is not None:
         text = f"{which} has succeeded; its artifacts wait for the store: {given.trouble.message}"
         return Situation(BuildStatus.WAITING, given.trouble.reason, text)
+    hindered = _hindered(pod, which, observed.obstruction) if pod else None
+    if hindered is not None:
+        return hindered
     lack = resizes.trouble(state, observed)
     if lack is not None:
         text = f"{which} goes on {where} with the resources that it has: {lack[1]}"
