@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from buildstate.testing.clusters import Cluster
 from buildstate.testing.kubelets import Ending
 from buildstate.testing.stories import (
     GONE,
@@ -20,14 +19,6 @@ WORK = {"image": "busybox", "command": ["true"]}
 FOUR = dict.fromkeys(("setup", "build", "test", "cleanup"), WORK)
 FAILED = Ending(exit_code=3)
 FOREVER = Ending(exit_code=None)
-
-
-def _is_counted(cluster: Cluster) -> bool:
-    return any("used" in quota.get("status", {}) for _, quota in cluster.of("resourcequotas"))
-
-
-def _runs_another(cluster: Cluster) -> bool:
-    return any(pod["status"]["phase"] == "Running" for _, pod in cluster.of("pods"))
 
 
 def _request(action: str, **fields: Any) -> dict[str, Any]:
@@ -247,21 +238,6 @@ WAITING = Story(
     deeds=(made("one", {"phases": {"build": WORK}, "dependencies": [{"name": "never"}]}),),
     ends={"one": "SETUP"},
 )
-CROWDED_OUT = Story(
-    name="crowded-out",
-    deeds=(
-        put("resourcequotas", {"metadata": {"name": "small"}, "spec": {"hard": {"pods": "1"}}}),
-        put(
-            "pods",
-            {"metadata": {"name": "other"}, "spec": {"containers": [{"name": "a", "image": "a"}]}},
-            _is_counted,
-        ),
-        made("one", {"phases": {"build": WORK}}, _runs_another),
-    ),
-    script={"": (FOREVER,)},
-    ends={"one": "INIT"},
-    is_troubled=True,
-)
 BROKEN = Story(
     name="broken",
     deeds=(
@@ -313,7 +289,6 @@ ALL = (
     MENDED,
     CIRCULAR,
     WAITING,
-    CROWDED_OUT,
     BROKEN,
     GOING_ON,
     CROWD,
