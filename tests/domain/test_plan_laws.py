@@ -58,7 +58,6 @@ from buildstate.domain.specs import (
     CheckpointPolicy,
     Dependency,
     PhasesWork,
-    PhaseWork,
     RecoveryPolicy,
     Request,
     ResourcePolicy,
@@ -285,6 +284,8 @@ class World:
         self.refused = None
         self.made += 1
         self.asked[name] = count
+        # A phase without work may be where artifacts are looked at again.
+        work = self.spec.work(self.known.phase)
         self.pods[name] = PodView(
             name=name,
             uid=f"pod-{self.made}",
@@ -292,7 +293,7 @@ class World:
             phase=PodPhase.PENDING,
             created=self.now,
             requests={"cpu": "500m"},
-            given=growths.needed(self.working, self.known.record),
+            given=growths.needed(work, self.known.record) if work else None,
         )
 
     @property
@@ -300,13 +301,6 @@ class World:
         """The state, once there is one."""
         assert self.state is not None
         return self.state
-
-    @property
-    def working(self) -> PhaseWork:
-        """The work of the present phase, which there is."""
-        work = self.spec.work(self.known.phase)
-        assert work is not None
-        return work
 
     def live(self) -> list[PodView]:
         """The Pods of which something may run."""
