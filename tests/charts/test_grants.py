@@ -36,7 +36,7 @@ READ = {"get", "list", "watch"}
 WRITE = {"create", "update", "patch", "delete", "deletecollection"}
 PEOPLE = {
     "viewer": READ,
-    "author": READ | WRITE | {"abort", "restart", "restore", "checkpoint"},
+    "author": READ | WRITE | {"abort", "restart", "restore", "checkpoint", "verify"},
     "releaser": READ
     | {"update", "patch", "transition", "abort", "restart", "cleanup"}
     | {"restore", "checkpoint", "archive", "verify"},

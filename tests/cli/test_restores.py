@@ -16,11 +16,13 @@ from buildstate.stores.memories import MemoryStore
 from buildstate.stores.persistences import StatePersistence
 
 TAKEN_UP = {
+    "id": "uid",
     "phase": "INIT",
     "status": "Running",
     "recovery": {"checkpoint": "2-build-0a0a0a0a"},
 }
 LOST = {
+    "id": "uid",
     "phase": "ERROR",
     "status": "Failed",
     "failure": {"category": "RecoveryFailure", "message": "no checkpoint verifies"},
@@ -205,6 +207,7 @@ async def test_an_operator_that_does_not_come_is_not_waited_for_for_ever() -> No
         (LOST, 1, "no checkpoint verifies"),
         (TAKEN_UP, 0, "from 2-build-0a0a0a0a"),
         (FAILED_BEFORE, 0, "from 2-build-0a0a0a0a"),
+        ({"phase": "INIT"}, 1, "no operator has taken it up"),
     ],
 )
 async def test_only_what_went_on_from_a_checkpoint_is_restored(

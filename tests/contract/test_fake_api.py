@@ -39,7 +39,12 @@ class RealDoor:
     @asynccontextmanager
     async def watch(self, path: str) -> AsyncIterator[AsyncIterator[Document]]:
         async with self._api.session.get(self._api.server + path) as answer:
-            yield documents(answer)
+            try:
+                yield documents(answer)
+            finally:
+                # A watch that is left is not over, and a polite farewell would outlast the test.
+                if answer.connection is not None and answer.connection.transport is not None:
+                    answer.connection.transport.abort()
 
     async def forget(self) -> None:
         listed = await self.ask("GET", f"/api/v1/namespaces/{self.namespace}/events")

@@ -113,17 +113,24 @@ async def test_the_size_that_a_claim_was_given_is_read_once_a_pod_has_lasted() -
     [
         WORLD,
         WORLD.with_pod(PodPhase.RUNNING),
-        a_build().with_work().in_phase(BuildPhase.BUILD).with_pod(created=after(-10)),
         LASTING.written(),
         LASTING.being_deleted(),
         a_build(),
     ],
-    ids=["no Pod", "young", "no volume", "written", "being deleted", "new"],
+    ids=["no Pod", "young", "written", "being deleted", "new"],
 )
 async def test_where_nothing_is_to_be_written_down_nothing_is_read(world: ABuild) -> None:
     managing = Managing(a_claim("first"))
     await managing.volumes(world)
     assert [] == managing.kube.calls
+
+
+async def test_a_pod_that_only_an_old_picture_shows_is_looked_at_before_it_is_written_down() -> (
+    None
+):
+    managing = Managing()
+    observed = await managing.manager.track_resource_allocation(LASTING.observed())
+    assert () == observed.pods
 
 
 async def test_a_claim_that_is_not_there_is_no_volume() -> None:

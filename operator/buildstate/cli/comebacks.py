@@ -196,8 +196,9 @@ async def _look(session: Session, one: Candidate) -> Result | None:
     build = await session.cluster.get(Resource.BUILDS, key)
     if build is None:
         return Result.failed(one, "it was made, and somebody has deleted it again")
-    status = build.get("status")
-    return _result(one, status) if status else None
+    # The API server shows INIT for a build that nobody has taken up yet.
+    status = build.get("status") or {}
+    return _result(one, status) if "id" in status else None
 
 
 def _result(one: Candidate, status: Mapping[str, Any]) -> Result:

@@ -13,6 +13,7 @@ from buildstate.engine.caches import Cache
 from buildstate.engine.notices import Notice
 from buildstate.engine.reports import Reporter
 from buildstate.kube import claims, pods
+from buildstate.kube.pods import OwnedPod
 from buildstate.kube.ports import Clock, Document, Key, Kube, Resource
 
 
@@ -31,17 +32,18 @@ class ResourceStateManager:
         self._told: dict[Key, set[str]] = {}
 
     async def track_resource_allocation(self, observed: Observed) -> Observed:
-        """Give `observed` with the volume as it is, where what it holds is to be written down."""
+        """Give `observed` as it really is, where what it holds is to be written down by itself."""
         state = observed.state
         if state is None or observed.deleting:
             return observed
-        name = claim_of(state, observed.spec)
-        if name is None or self._read.get(_key(observed)) == (state.epoch, name):
-            return observed
         if not is_behind(state, Moment(observed=observed, now=self._clock.now())):
             return observed
+        confirmed = await self._confirmed(observed)
+        name = claim_of(state, observed.spec)
+        if name is None or self._read.get(_key(observed)) == (state.epoch, name):
+            return confirmed
         volume = await self._look(observed, state, name)
-        return replace(observed, volumes=(volume,)) if volume else observed
+        return replace(confirmed, volumes=(volume,)) if volume else confirmed
 
     async def restore_resource_state(self, observed: Observed, held: Held) -> str:
         """Say what the phases that need not run again left behind, and is not there any more.
@@ -95,6 +97,17 @@ class ResourceStateManager:
     async def _find_claim(self, observed: Observed, name: str) -> Document | None:
         found = await self._kube.get(Resource.CLAIMS, Key(observed.namespace, name))
         return None if found is None or claims.is_going(found) else found
+
+    async def _confirmed(self, observed: Observed) -> Observed:
+        """Look at what is held: who has an old picture would write it against one who knows."""
+        for pod in observed.live_pods:
+            found = await self._kube.get(Resource.PODS, Key(observed.namespace, pod.name))
+            owned = pods.owned(found) if found else None
+            if owned is not None:
+                self._cache.put_pod(owned)
+            if owned is None or owned.view.uid != pod.uid:
+                self._cache.drop_pod(OwnedPod(_key(observed), observed.uid, pod))
+        return replace(observed, pods=self._cache.pods(observed.uid))
 
     async def _confirm_gone(self, observed: Observed) -> None:
         """Not to have seen a Pod is not to know that it is gone."""
