@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from clusters import CommandFailed
-from stories import Namespace, build, condition, fares, phase_is, way, work
+from stories import IMAGE, Namespace, build, condition, fares, phase_is, way, work
 
 
 def test_a_failing_command_says_its_exit_code_and_last_words(namespace: Namespace) -> None:
@@ -94,12 +94,13 @@ def test_memory_that_is_not_enough_is_named(namespace: Namespace) -> None:
 
 
 def test_a_namespace_without_room_makes_the_build_wait(namespace: Namespace) -> None:
-    namespace.kubectl("create", "quota", "none", "--hard=pods=0")
+    namespace.kubectl("create", "quota", "one", "--hard=pods=1")
+    namespace.kubectl("run", "guest", f"--image={IMAGE}", "--restart=Never", "--", "sleep", "900")
     namespace.apply(build("patient", phases={"build": work("true")}))
 
-    status = namespace.wait("patient", fares("Waiting", "BUILD"))
+    status = namespace.wait("patient", fares("Waiting", "INIT"))
     assert "QuotaExceeded" == condition(status, "Ready")["reason"]
-    namespace.kubectl("delete", "quota", "none")
+    namespace.kubectl("delete", "pod", "guest", "--now")
 
     assert "Succeeded" == namespace.wait("patient", phase_is("COMPLETE"))["status"]
 

@@ -90,7 +90,8 @@ def undisturbed(story: str) -> Run:
 def points(story: Story) -> Iterator[Case]:
     """Every write of a story where an operator may die, on each side of it."""
     for call in undisturbed(story.name).calls:
-        for side in Side:
+        # What is broken answers before anybody could die at it.
+        for side in Side if call.place != story.broken else ():
             yield Case(story=story.name, deaths=((call.number, side.value),))
 
 
