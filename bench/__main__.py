@@ -17,6 +17,7 @@ from bench.processes import ROOT, OperatorProcess
 from bench.rates import all_at_once, numbered, one_at_a_time
 from buildstate.kube.connections import Connection, connect
 from clusters import Cluster, Profile, choose
+from clusters.definitions import establish
 
 NODES = 4
 NAMESPACES = ("floor", "ours")
@@ -167,9 +168,7 @@ def _difference(
 
 
 def _prepare(cluster: Cluster) -> None:
-    crd = ROOT / "crds"
-    cluster.kubectl("apply", "--server-side", "-f", crd)
-    cluster.kubectl("wait", "--for=condition=Established", "--timeout=60s", "-f", crd)
+    establish(cluster, ROOT / "crds" / "buildstates.buildstate.dev.yaml")
     for namespace in NAMESPACES:
         cluster.kubectl("create", "namespace", namespace)
 

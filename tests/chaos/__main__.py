@@ -20,9 +20,10 @@ from tests.contract.strongboxes import Strongbox, opened_stores
 from tests.contract.zygotes import Zygote, zygote
 
 from clusters import Cluster, Profile, choose
+from clusters.definitions import establish
 from clusters.layouts import Layout
 
-ROOT = Path(__file__).parents[2]
+CRD = Path(__file__).parents[2] / "crds" / "buildstates.buildstate.dev.yaml"
 CLUSTER = "chaos"
 FINISH_WITHIN = 180.0
 SHOWN = 40
@@ -52,8 +53,7 @@ def main() -> int:
         left_over.stop()
     cluster = provider.start(CLUSTER, Profile.CONTROL_PLANE)
     try:
-        cluster.kubectl("apply", "--server-side", "-f", ROOT / "crds")
-        cluster.kubectl("wait", "--for=condition=Established", "--timeout=60s", "-f", ROOT / "crds")
+        establish(cluster, CRD)
         with zygote() as mother, tempfile.TemporaryDirectory() as directory:
             return asyncio.run(_run(cluster, ordeal, mother, Path(directory)))
     finally:

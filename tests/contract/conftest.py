@@ -15,6 +15,7 @@ from tests.stores.servers import Versity, versity
 
 from clusters import binaries, choose
 from clusters.commands import CommandFailed, run
+from clusters.definitions import establish
 from clusters.providers import Cluster, Profile
 
 ROOT = Path(__file__).parents[2]
@@ -39,8 +40,7 @@ def api_cluster() -> Iterator[Cluster]:
     """A control plane (no kubelet) that serves BuildStates to cluster-admin."""
     cluster = choose("local").start("contract", profile=Profile.CONTROL_PLANE)
     try:
-        cluster.kubectl("apply", "--server-side", "-f", CRD)
-        cluster.kubectl("wait", "--for=condition=Established", "--timeout=60s", "-f", CRD)
+        establish(cluster, CRD)
         yield cluster
     finally:
         cluster.stop()

@@ -26,6 +26,7 @@ from tests.contract.operators import (
 )
 
 from clusters import Cluster, Profile, choose
+from clusters.definitions import establish
 
 pytestmark = pytest.mark.contract
 
@@ -120,8 +121,7 @@ async def test_it_serves_only_the_namespaces_that_it_was_given(
 async def test_it_is_not_ready_once_the_api_server_is_gone(tmp_path: Path) -> None:
     cluster = choose("local").start("contract-gone", profile=Profile.CONTROL_PLANE)
     try:
-        cluster.kubectl("apply", "--server-side", "-f", CRD)
-        cluster.kubectl("wait", "--for=condition=Established", "--timeout=60s", "-f", CRD)
+        establish(cluster, CRD)
         with ExitStack() as stack:
             operator = await Operators(cluster.kubeconfig, tmp_path, stack).begin()
             assert operator.is_ready()

@@ -10,6 +10,7 @@ import yaml
 
 from clusters import CommandFailed, choose, tool
 from clusters.commands import run
+from clusters.definitions import await_effect
 from clusters.providers import Cluster, Profile
 
 pytestmark = pytest.mark.contract
@@ -73,7 +74,7 @@ def test_a_release_is_installed_upgraded_with_its_crd_and_leaves_the_builds(
 ) -> None:
     helm("install", *RELEASE, older)
     assert "Phase" not in columns(cluster)
-    cluster.kubectl("wait", "--for=condition=Established", f"crd/{CRD}", "--timeout=60s")
+    await_effect(cluster, f"crd/{CRD}")
     cluster.kubectl("create", "-f", "-", stdin=json.dumps(BUILD))
 
     helm("upgrade", *RELEASE, CHART)
