@@ -236,14 +236,18 @@ async def test_a_half_line_at_the_end_of_a_stream_is_dropped(
     assert ["5", "5"] == server.positions()
 
 
-async def test_a_silent_stream_is_given_up(
-    server: ApiServer, reader: Reader, monkeypatch: pytest.MonkeyPatch
+async def test_a_silent_stream_is_given_up_without_a_warning(
+    server: ApiServer,
+    reader: Reader,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr(watches, "TIMEOUT", aiohttp.ClientTimeout(total=None, sock_read=0.02))
     server.streams = [(bookmark(8) + b"\n", HOLD)]
     async with reader.at_work():
         await until(lambda: len(server.asked) >= 2)
     assert ["5", "8"] == server.positions()[:2]
+    assert [] == [one for one in caplog.records if one.levelname == "WARNING"]
 
 
 @pytest.mark.parametrize(

@@ -105,7 +105,10 @@ class Watch:
         delay = max(asked, backoff * (0.5 + self._chance()))
         if problem is not None:
             name, what = self._resource.value[1], f"{type(problem).__name__} {problem}".rstrip()
-            logger.warning("the watch of %s broke, again in %.1f s: %s", name, delay, what)
+            # Of what has not changed since the API server began there are no bookmarks either.
+            is_silence = isinstance(problem, aiohttp.SocketTimeoutError)
+            level = logging.DEBUG if is_silence else logging.WARNING
+            logger.log(level, "the watch of %s broke, again in %.1f s: %s", name, delay, what)
         return delay
 
     async def _read(self, place: _Place) -> None:
