@@ -149,7 +149,9 @@ async def test_fifty_builds_share_room_for_three_in_their_order(
     # A figure, not a law: how fast a quota is counted anew is the cluster's (`pytest -s` shows it).
     share = sum(watcher.idle) / len(watcher.idle)
     sys.stdout.write(f"room was left in {share:.0%} of the looks while builds waited\n")
-    assert names == started(builds)
+    # Those that were admitted at the same moment begin side by side.
+    places = [names.index(name) for name in started(builds)]
+    assert all(abs(place - turn) < 3 for turn, place in enumerate(places)), places
     assert [] == operators.tracebacks()
 
 
